@@ -1,0 +1,268 @@
+"""Go as pure functions of one game: `Go` holds the rules, `State` a game; `jax.vmap` plays many at once.
+
+Rules, version 1: Tromp-Taylor area scoring; two passes or the move limit end the game; suicide is illegal; all
+stones on the board count as alive; a tie after komi is a draw; an illegal action loses at once.
+"""
+
+import dataclasses
+import functools
+from typing import Literal, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from go_env import bitboard, board, observation, scoring, superko
+from go_env.batching import batch_last
+from go_env.bitboard import Bitboard, Layout
+from go_env.state import State, by_mover, words
+
+RULES_VERSION = 1
+"""Goes up whenever the same actions could lead to another result."""
+
+KoRule = Literal["positional_superko", "situational_superko", "simple"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Go:
+    """The rules of a game of Go, with the functions of the environment contract.
+
+    Attributes:
+      size: edge of the board, 2 to 19.
+      komi: points added to White's area, a multiple of 0.5. Whole numbers make draws possible.
+      ko: which earlier positions a move must not recreate: `positional_superko` any; `situational_superko` any with
+        the same player to move; `simple` the one before the opponent's last action. Passes are always allowed.
+      max_moves: actions after which the game is scored as it stands; default 2 · size².
+      memory: how many past boards a superko rule looks back on; default all of them. A smaller number keeps states
+        small for deep search trees, and the rule then forbids recreating one of the last `memory` positions.
+    """
+
+    size: int = 9
+    komi: float = 7.0
+    ko: KoRule = "positional_superko"
+    max_moves: int | None = None
+    memory: int | None = None
+
+    def __post_init__(self):
+        if isinstance(self.size, bool) or not isinstance(self.size, int) or not 2 <= self.size <= 19:
+            raise ValueError(f"size must be a whole number from 2 to 19, got {self.size!r}")
+        if self.ko not in get_args(KoRule):
+            raise ValueError(f"ko must be one of {', '.join(get_args(KoRule))}, got {self.ko!r}")
+        if 2 * self.komi != round(2 * self.komi):
+            raise ValueError(f"komi must be a multiple of 0.5, got {self.komi!r}")
+        if self.max_moves is not None and self.max_moves < 1:
+            raise ValueError(f"max_moves must be at least 1, got {self.max_moves!r}")
+        if self.memory is not None and self.memory < 1:
+            raise ValueError(f"memory must be at least 1, got {self.memory!r}")
+
+    @property
+    def num_points(self) -> int:
+        return self.size**2
+
+    @property
+    def pass_action(self) -> int:
+        """Actions 0 … size²-1 are points, row by row from the top left corner; this last one is the pass."""
+        return self.num_points
+
+    @property
+    def num_actions(self) -> int:
+        return self.num_points + 1
+
+    @property
+    def observation_shape(self) -> tuple[int, int, int]:
+        """`[row, column, plane]`; `go_env.observation.PLANES` lists the planes."""
+        return (self.size, self.size, len(observation.PLANES))
+
+    @property
+    def move_limit(self) -> int:
+        return 2 * self.num_points if self.max_moves is None else self.max_moves
+
+    @property
+    def num_past_boards(self) -> int:
+        """Boards kept in `State.history`: those that the ko rule asks for, and those that show the last moves."""
+        asked = 2 if self.ko == "simple" else self.move_limit
+        kept = asked if self.memory is None else min(asked, self.memory)
+        return max(kept, observation.NUM_LAST_MOVES + 1)
+
+    @property
+    def layout(self) -> Layout:
+        return _layout(self.size)
+
+    def init(self, key: jax.Array | None = None, komi: jax.Array | float | None = None) -> State:
+        """The empty board with Black to move. The rules hold no chance: `key` is there for the contract's sake."""
+        del key
+        num_planes, num_words = board.code_planes(self.layout)[0].size, self.layout.num_words
+        return State(
+            stones=jnp.zeros((2, num_words), jnp.uint32),
+            liberties=jnp.zeros((num_planes, num_words), jnp.uint32),
+            legal=jnp.array(self.layout.board),
+            history=jnp.zeros((2, num_words, self.num_past_boards), jnp.uint32),
+            to_play=jnp.int32(1),
+            ply=jnp.int32(0),
+            passes=jnp.int32(0),
+            komi=jnp.asarray(self.komi if komi is None else komi, jnp.float32),
+            reward=jnp.float32(0),
+            discount=jnp.float32(-1),
+        )
+
+    def from_stones(self, stones: jax.Array, to_play=1, komi: jax.Array | float | None = None) -> State:
+        """A game that starts from a position: handicap stones, problems, tests.
+
+        Args:
+          stones: `[size, size]`, +1 Black, -1 White, 0 empty; every chain must have a liberty.
+          to_play: +1 or -1, who moves first.
+          komi: points for White; default that of the rules.
+        """
+        colours = jnp.asarray(stones).reshape(self.num_points)
+        packed = jnp.stack([self.layout.pack(colours == 1), self.layout.pack(colours == -1)])
+        liberties, legal = batch_last(functools.partial(_liberties_and_playable, self.layout))(
+            packed, jnp.asarray(to_play, jnp.int32)
+        )
+        start = self.init(komi=komi)
+        return start._replace(
+            stones=packed,
+            liberties=liberties,
+            legal=legal,
+            history=start.history.at[:, :, 0].set(packed),
+            to_play=jnp.asarray(to_play, jnp.int32),
+        )
+
+    def step(self, state: State, action: jax.Array) -> State:
+        """The game after `action` (a point, or `pass_action`) of the player to move.
+
+        A finished game stays as it is, with reward 0. An illegal action ends the game and its player loses.
+        """
+        action = jnp.asarray(action, jnp.int32)
+        after = batch_last(functools.partial(_advance, self))(state._replace(history=()), action)
+        history = state.history.at[:, :, after.ply % self.num_past_boards].set(after.stones)
+        after = after._replace(history=history)
+        is_over = after.discount == 0
+        legal = after.legal & ~jnp.where(is_over, jnp.uint32(0), _forbidden_by_ko(self, after))
+        return after._replace(legal=legal)
+
+    def legal_actions(self, state: State) -> jax.Array:
+        """bool `[num_actions]`: what the rules allow, ko rule included; all True once the game is over."""
+        return jnp.concatenate([self.layout.unpack(state.legal), jnp.ones(1, bool)])
+
+    def observe(self, state: State) -> jax.Array:
+        """float32 `[size, size, planes]`, as the player to move sees it; see `go_env.observation.PLANES`."""
+        return observation.observe(self, state)
+
+    def is_over(self, state: State) -> jax.Array:
+        return state.discount == 0
+
+    def stones(self, state: State) -> jax.Array:
+        """int8 `[size, size]`: +1 Black, -1 White, 0 empty."""
+        return self._as_board(*state.stones)
+
+    def area(self, state: State) -> jax.Array:
+        """int8 `[size, size]`: who owns each point as the board stands: +1 Black, -1 White, 0 nobody."""
+        areas = scoring.area(self.layout, words(state.stones[0]), words(state.stones[1]))
+        return self._as_board(*(jnp.stack(x) for x in areas))
+
+    def score(self, state: State) -> jax.Array:
+        """Black's area less White's less komi, as the board stands: float32."""
+        lead = scoring.lead(self.layout, words(state.stones[0]), words(state.stones[1]))
+        return lead.astype(jnp.float32) - state.komi
+
+    def _as_board(self, black: jax.Array, white: jax.Array) -> jax.Array:
+        is_black, is_white = self.layout.unpack(black), self.layout.unpack(white)
+        return (is_black.astype(jnp.int8) - is_white.astype(jnp.int8)).reshape(self.size, self.size)
+
+
+@functools.cache
+def _layout(size: int) -> Layout:
+    return Layout(size)
+
+
+# Below, arrays may have a batch axis, last.
+
+
+def _advance(go: Go, state: State, action: jax.Array) -> State:
+    """`Go.step` but for the history (left out of `state`) and the ko rule (not yet taken from `legal`)."""
+    layout = go.layout
+    was_over = state.discount == 0
+    is_pass = action == go.pass_action
+    point = layout.point(action)
+    is_legal = is_pass | ~bitboard.is_empty(bitboard.intersection(point, _rows(state.legal)))
+
+    stones = _place(layout, state, bitboard.select(is_legal & ~was_over, point, bitboard.empty_like(point)))
+    to_play = jnp.where(was_over, state.to_play, -state.to_play)
+    liberties, playable = _liberties_and_playable(layout, stones, to_play)
+
+    ply = jnp.where(was_over, state.ply, state.ply + 1)
+    passes = jnp.where(was_over, state.passes, jnp.where(is_pass, state.passes + 1, 0))
+    is_scored = is_legal & ~was_over & ((passes >= 2) | (ply >= go.move_limit))
+    lead = _lead_if(jnp.any(is_scored), layout, stones)
+    result = jnp.sign(lead.astype(jnp.float32) - state.komi) * state.to_play.astype(jnp.float32)
+    is_over = was_over | is_scored | ~is_legal
+    reward = jnp.where(is_legal, jnp.where(is_scored, result, 0.0), -1.0)
+    everywhere = jnp.stack([jnp.broadcast_to(w, is_over.shape) for w in layout.board])
+    return State(
+        stones=stones,
+        liberties=liberties,
+        legal=jnp.where(is_over, everywhere, playable),
+        history=(),
+        to_play=to_play,
+        ply=ply,
+        passes=passes,
+        komi=state.komi,
+        reward=jnp.where(was_over, 0.0, reward),
+        discount=jnp.where(is_over, 0.0, -1.0),
+    )
+
+
+def _rows(packed: jax.Array) -> Bitboard:
+    """`[W, ...]` → W arrays."""
+    return tuple(packed)
+
+
+def _place(layout: Layout, state: State, point: Bitboard) -> jax.Array:
+    """Stones after the player to move has played at `point`: uint32 `[2, W, ...]`."""
+    is_black = state.to_play == 1
+    mine, theirs = (_rows(jnp.where(is_black, *pair)) for pair in (state.stones, state.stones[::-1]))
+    liberties = tuple(state.liberties[:, i] for i in range(layout.num_words))
+    taken = board.captured(layout, liberties, theirs, point)
+    mine, theirs = bitboard.union(mine, point), bitboard.difference(theirs, taken)
+    black, white = bitboard.select(is_black, mine, theirs), bitboard.select(is_black, theirs, mine)
+    return jnp.stack([jnp.stack(black), jnp.stack(white)])
+
+
+def _liberties_and_playable(layout: Layout, stones: jax.Array, to_play: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """`State.liberties`, and the points that are legal for the player to move but for the ko rule."""
+    black, white = _rows(stones[0]), _rows(stones[1])
+    liberties = board.chain_liberties(layout, black, white)
+    is_black = to_play == 1
+    mine, theirs = bitboard.select(is_black, black, white), bitboard.select(is_black, white, black)
+    playable = board.playable(layout, mine, theirs, liberties)
+    return jnp.stack(liberties, axis=1), jnp.stack(playable)
+
+
+def _lead_if(condition: jax.Array, layout: Layout, stones: jax.Array) -> jax.Array:
+    """Black's lead in area for every game, or zeros where nobody needs it: most steps end no game."""
+    return jax.lax.cond(
+        condition,
+        lambda: scoring.lead(layout, _rows(stones[0]), _rows(stones[1])),
+        lambda: jnp.zeros(stones.shape[2:], jnp.int32),
+    )
+
+
+# From here on, one game.
+
+
+def _forbidden_by_ko(go: Go, state: State) -> jax.Array:
+    """Points where a stone would recreate a position that `go.ko` protects: uint32 `[W]`."""
+    kept = go.num_past_boards
+    if go.ko == "simple":  # only the position before the last action
+        past = state.history[:, :, (state.ply - 1) % kept][..., None]
+        applies = state.ply[None] >= 1
+    else:
+        past = state.history
+        age = (state.ply - np.arange(kept, dtype=np.int32)) % kept  # plies since this entry was written
+        applies = age <= state.ply
+        if go.ko == "situational_superko":
+            applies &= age % 2 == 1  # then the opponent moves next, as after the move in question
+    mine, theirs = by_mover(state.stones, state.to_play)
+    past_mine, past_theirs = by_mover(jnp.moveaxis(past, 1, -1), state.to_play)
+    forbidden = superko.repeats(go.layout, mine, theirs, words(state.liberties), past_mine, past_theirs, applies)
+    return jnp.stack(forbidden)

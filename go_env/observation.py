@@ -1,0 +1,73 @@
+"""What a player sees: `PLANES` lists the planes of an observation by index."""
+
+import jax
+import jax.numpy as jnp
+
+from go_env import board
+from go_env.bitboard import difference, intersection
+from go_env.state import State, by_mover, words
+
+NUM_LAST_MOVES = 5
+"""How many past moves have a plane of their own."""
+
+KOMI_UNIT = 16.0
+"""Komi is observed in these units: half-integer komi stays exact even in bfloat16."""
+
+PLANES = (
+    "on the board (1 everywhere)",
+    "stones of the player to move",
+    "stones of the opponent",
+    "stones of the player to move in atari",
+    "stones of the opponent in atari",
+    "legal points of the player to move",
+    "points forbidden by the ko rule alone",
+    "stone of the last move",
+    "stone of the move before it",
+    "stone of the third-last move",
+    "stone of the fourth-last move",
+    "stone of the fifth-last move",
+    "the last move was a pass (1 everywhere)",
+    "Black is to move (1 everywhere)",
+    "komi in favour of the player to move, in units of 16 points (everywhere)",
+    "share of the move limit that is used up (everywhere)",
+)
+
+
+def observe(go, state: State) -> jax.Array:
+    """float32 `[size, size, len(PLANES)]`."""
+    layout = go.layout
+    mine, theirs = by_mover(state.stones, state.to_play)
+    liberties = words(state.liberties)
+    legal = words(state.legal)
+    atari = board.in_atari(layout, liberties)
+    playable = board.playable(layout, mine, theirs, liberties)
+    sets = [
+        mine,
+        theirs,
+        intersection(mine, atari),
+        intersection(theirs, atari),
+        intersection(legal, playable),
+        difference(playable, legal),
+    ]
+    packed = jnp.concatenate([jnp.stack([jnp.stack(x) for x in sets]), _last_moves(go, state)])
+    planes = layout.unpack(packed).astype(jnp.float32)
+    scalars = jnp.stack([
+        (state.passes > 0).astype(jnp.float32),
+        (state.to_play == 1).astype(jnp.float32),
+        -state.komi * state.to_play.astype(jnp.float32) / KOMI_UNIT,
+        state.ply.astype(jnp.float32) / go.move_limit,
+    ])  # fmt: skip
+    everywhere = jnp.broadcast_to(scalars[:, None], (scalars.size, go.num_points))
+    planes = jnp.concatenate([jnp.ones((1, go.num_points)), planes, everywhere])
+    return planes.T.reshape(go.observation_shape)
+
+
+def _last_moves(go, state: State) -> jax.Array:
+    """uint32 `[NUM_LAST_MOVES, W]`: the stone that each of the last moves added, newest first."""
+    plies = state.ply - jnp.arange(NUM_LAST_MOVES + 1, dtype=jnp.int32)
+    boards = jnp.moveaxis(state.history[:, :, plies % go.num_past_boards], -1, 0)  # [moves + 1, 2, W]
+    mover_is_black = (jnp.arange(NUM_LAST_MOVES) % 2 == 0) == (state.to_play == -1)
+    is_black = mover_is_black[:, None]
+    after = jnp.where(is_black, boards[:-1, 0], boards[:-1, 1])
+    before = jnp.where(is_black, boards[1:, 0], boards[1:, 1])
+    return jnp.where((plies[:-1] > 0)[:, None], after & ~before, jnp.uint32(0))
