@@ -1,0 +1,1 @@
+"""Synthetic reasoning tasks with automatic curricula (not built yet)."""

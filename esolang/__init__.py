@@ -1,0 +1,1 @@
+"""The bridge to coding in Brainf**k and Befunge (not built yet)."""

@@ -1,0 +1,1 @@
+"""The training core: self-play with search, learning, evaluation; it knows no game."""
