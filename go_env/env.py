@@ -208,7 +208,7 @@ def _advance(go: Go, state: State, action: jax.Array) -> State:
         passes=passes,
         komi=state.komi,
         reward=jnp.where(was_over, 0.0, reward),
-        discount=jnp.where(is_over, 0.0, -1.0),
+        discount=jnp.where(is_over, jnp.float32(0), jnp.float32(-1)),
     )
 
 

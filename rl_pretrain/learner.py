@@ -1,0 +1,125 @@
+"""Gradient steps towards the targets of search and play, averaged over devices."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import optax
+
+from rl_pretrain.replay import Example
+from rl_pretrain.search import mask_illegal
+
+Apply = Callable[[chex.ArrayTree, jax.Array], tuple[jax.Array, jax.Array]]
+"""Weights and observations `[batch, ...]` → logits `[batch, actions]` and values `[batch]`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LearnConfig:
+    """How to learn."""
+
+    batch_size: int = 1024
+    """Positions for each update, over all devices."""
+    learning_rate: float = 2e-3
+    """Peak; reached after warmup, then falls along a cosine."""
+    final_learning_rate: float = 2e-4
+    """Where the cosine ends, with the last update of the run."""
+    num_warmup_updates: int = 100
+    weight_decay: float = 1e-4
+    """Decoupled (AdamW), on kernels only."""
+    max_gradient_norm: float = 1.0
+    """Gradients longer than this are shortened to it."""
+    value_weight: float = 1.0
+    """Weight of the value loss beside the policy loss."""
+    average_decay: float = 0.99
+    """Decay per update of the moving average of the weights; self-play and evaluation use the average."""
+
+
+class TrainState(NamedTuple):
+    """All that learning changes."""
+
+    params: chex.ArrayTree
+    average: chex.ArrayTree  # exponential moving average of params
+    opt_state: optax.OptState
+    num_updates: jax.Array  # int32 []
+
+
+def make_optimizer(config: LearnConfig, total_updates: int) -> optax.GradientTransformation:
+    """AdamW behind gradient clipping, warmed up and annealed over `total_updates`."""
+    warmup = min(config.num_warmup_updates, total_updates // 2)
+    schedule = optax.warmup_cosine_decay_schedule(
+        0.0, config.learning_rate, warmup, max(total_updates, warmup + 1), config.final_learning_rate
+    )
+    return optax.chain(
+        optax.clip_by_global_norm(config.max_gradient_norm),
+        optax.adamw(schedule, weight_decay=config.weight_decay, mask=_kernels),
+    )
+
+
+def init(optimizer: optax.GradientTransformation, params: chex.ArrayTree) -> TrainState:
+    """The state before the first update."""
+    return TrainState(params, params, optimizer.init(params), jnp.int32(0))
+
+
+def losses(apply: Apply, params: chex.ArrayTree, batch: Example, axis: str | None = None) -> dict[str, jax.Array]:
+    """Cross-entropy to the search policy, squared error to the outcome; means over `[batch]`.
+
+    Positions whose outcome is unknown are left out of the value loss, which is divided by the number of known ones
+    on all devices of `axis`, so that the mean over devices is the mean over all positions.
+    """
+    logits, values = apply(params, batch.observation)
+    log_policy = jax.nn.log_softmax(mask_illegal(logits, batch.legal))
+    known = batch.has_value.astype(jnp.float32)
+    share = known / jnp.maximum(_mean_over(axis, jnp.sum(known)), 1e-6)
+    cross_entropy = -jnp.sum(batch.policy * log_policy, axis=-1)
+    entropy_of_target = -jnp.sum(jax.scipy.special.xlogy(batch.policy, batch.policy), axis=-1)
+    entropy = -jnp.sum(jnp.exp(log_policy) * jnp.where(batch.legal, log_policy, 0.0), axis=-1)
+    return {
+        "policy_loss": jnp.mean(cross_entropy),
+        "policy_kl": jnp.mean(cross_entropy - entropy_of_target),
+        "value_loss": jnp.sum(share * jnp.square(values - batch.value)),
+        "policy_entropy": jnp.mean(entropy),
+        "value_known": jnp.mean(known),
+    }
+
+
+def update(
+    apply: Apply,
+    optimizer: optax.GradientTransformation,
+    config: LearnConfig,
+    state: TrainState,
+    batch: Example,
+    axis: str | None = None,
+) -> tuple[TrainState, dict[str, jax.Array]]:
+    """One gradient step.
+
+    Args:
+      batch: this device's `[batch, ...]` share.
+      axis: name of the pmap axis to average over, or None on one device.
+
+    Returns: the state after, and scalars: the losses before it, and the gradient's norm.
+    """
+
+    def total_loss(params):
+        scalars = losses(apply, params, batch, axis)
+        return scalars["policy_loss"] + config.value_weight * scalars["value_loss"], scalars
+
+    gradient, scalars = jax.grad(total_loss, has_aux=True)(state.params)
+    gradient, scalars = _mean_over(axis, (gradient, scalars))
+    change, opt_state = optimizer.update(gradient, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, change)
+    # A mean of all weights so far while there are few, so that the average never lags far behind at the start.
+    decay = jnp.minimum(config.average_decay, state.num_updates / (state.num_updates + 1.0))
+    average = optax.incremental_update(params, state.average, 1 - decay)
+    scalars["gradient_norm"] = optax.global_norm(gradient)
+    return TrainState(params, average, opt_state, state.num_updates + 1), scalars
+
+
+def _kernels(params: chex.ArrayTree) -> chex.ArrayTree:
+    return jax.tree.map(lambda x: x.ndim > 1, params)
+
+
+def _mean_over(axis: str | None, tree: chex.ArrayTree) -> chex.ArrayTree:
+    return tree if axis is None else jax.lax.pmean(tree, axis)

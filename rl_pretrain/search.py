@@ -1,0 +1,102 @@
+"""Gumbel search over an environment with a network: the only file that imports mctx."""
+
+import dataclasses
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import mctx
+
+from rl_pretrain.environment import Environment, Predict, State
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchConfig:
+    """How much to search, and how search turns values into a policy (Danihelka et al., ICLR 2022)."""
+
+    num_simulations: int = 32
+    """Network evaluations for each move, on top of the root's."""
+    max_considered: int = 16
+    """Actions that sequential halving starts from at the root."""
+    gumbel_scale: float = 1.0
+    """Noise at the root: 1 in self-play, 0 for the strongest move."""
+    value_scale: float = 1.0
+    """Weight of values against prior logits (the paper's c_scale)."""
+    visit_offset: float = 50.0
+    """Visits that every value counts as having in advance (the paper's c_visit)."""
+    rescale_values: bool = False
+    """Stretch the values of each node to [0, 1] first; then value_scale 0.1 is usual."""
+    max_depth: int | None = None
+    """Deepest path followed; the whole batch waits for its deepest path."""
+
+
+class Found(NamedTuple):
+    """What search says of a batch of states."""
+
+    action: jax.Array  # int32 [batch]
+    policy: jax.Array  # float32 [batch, actions]: the improved policy, a training target
+    visits: jax.Array  # float32 [batch, actions]: shares of the simulations
+    value: jax.Array  # float32 [batch]: of the state, to the player to move
+
+
+def search(env: Environment, predict: Predict, config: SearchConfig, key: jax.Array, states: State) -> Found:
+    """Searches every state of a batch.
+
+    Args:
+      predict: batched network, closed over its weights.
+      key: consumed.
+      states: `[batch, ...]`; a finished one gives an arbitrary action, and a value of 0.
+    """
+    logits, values = evaluate(env, predict, states)
+    output = mctx.gumbel_muzero_policy(
+        params=(),
+        rng_key=key,
+        root=mctx.RootFnOutput(prior_logits=logits, value=values, embedding=states),  # pyright: ignore
+        recurrent_fn=functools.partial(_expand, env, predict),
+        num_simulations=config.num_simulations,
+        invalid_actions=~jax.vmap(env.legal_actions)(states),
+        max_depth=config.max_depth,
+        max_num_considered_actions=config.max_considered,
+        gumbel_scale=config.gumbel_scale,
+        qtransform=functools.partial(
+            mctx.qtransform_completed_by_mix_value,
+            value_scale=config.value_scale,
+            maxvisit_init=config.visit_offset,
+            rescale_values=config.rescale_values,
+        ),
+    )
+    summary = output.search_tree.summary()
+    return Found(
+        action=output.action.astype(jnp.int32),
+        policy=output.action_weights,
+        visits=summary.visit_probs,
+        value=summary.value,
+    )
+
+
+def evaluate(env: Environment, predict: Predict, states: State) -> tuple[jax.Array, jax.Array]:
+    """Logits `[batch, actions]`, lowest where illegal, and values `[batch]`, 0 where the episode is over.
+
+    Illegal actions get a finite minimum: mctx masks them at the root only, and minus infinity would make NaN.
+    """
+    logits, values = predict(jax.vmap(env.observe)(states))
+    return mask_illegal(logits, jax.vmap(env.legal_actions)(states)), jnp.where(states.discount == 0, 0.0, values)
+
+
+def mask_illegal(logits: jax.Array, legal: jax.Array) -> jax.Array:
+    """Logits as search and loss both see them: float32, far below all others where `legal` is False."""
+    return jnp.where(legal, logits.astype(jnp.float32), jnp.finfo(jnp.float32).min)
+
+
+def _expand(env: Environment, predict: Predict, params, key: jax.Array, action: jax.Array, states: State):
+    del params, key
+    states = jax.vmap(env.step)(states, action)
+    logits, values = evaluate(env, predict, states)
+    output = mctx.RecurrentFnOutput(
+        reward=states.reward,
+        discount=states.discount,
+        prior_logits=logits,
+        value=values,  # pyright: ignore
+    )
+    return output, states
