@@ -1,0 +1,110 @@
+"""One checkpoint on the disk: what is handed to Orbax, and reading it back with every check."""
+
+import logging
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import orbax.checkpoint as ocp
+
+from rl_pretrain import json_file, leaves
+
+FORMAT = 1
+"""Goes up when checkpoints written before can no longer be read."""
+
+
+class DamagedError(Exception):
+    """A checkpoint cannot be read back as it was written; says why in a few words."""
+
+
+class Content(NamedTuple):
+    """All that a checkpoint holds."""
+
+    arrays: dict[str, np.ndarray]  # by name, such as opt_state/0/mu/kernel
+    kinds: dict[str, leaves.Leaf]
+    impls: dict[str, str]  # of the leaves that are typed random keys
+    meta: dict[str, Any]
+    metrics: dict[str, float]
+
+
+def pack(tree: Any, meta: Mapping[str, Any], metrics: Mapping[str, float]) -> ocp.args.Composite:
+    """The tree on the host with a description of every leaf, for `CheckpointManager.save`, which copies it.
+
+    Orbax refuses arrays without elements, so those live in the description only.
+    """
+    arrays, impls = leaves.to_host(tree)
+    described = {
+        name: {
+            "dtype": kind.dtype,
+            "shape": kind.shape,
+            "impl": impls.get(name),
+            "crc32": leaves.checksum(arrays[name]),
+        }
+        for name, kind in leaves.kinds(tree).items()
+    }
+    info = {"format": FORMAT, "leaves": described, "meta": dict(meta), "metrics": dict(metrics)}
+    return ocp.args.Composite(
+        arrays=ocp.args.PyTreeSave(leaves.nested({name: array for name, array in arrays.items() if array.size})),
+        info=ocp.args.JsonSave(json_file.plain(info)),
+    )
+
+
+def read(place: Path) -> Content:
+    """Reads the checkpoint in directory `place`; every array is what was written, bit for bit.
+
+    Raises DamagedError, which an older checkpoint may help; ValueError for the format of another version, which it
+    does not.
+    """
+    try:
+        info = _restore(place / "info", ocp.JsonCheckpointHandler(), ocp.args.JsonRestore())
+        version, described = info["format"], info["leaves"]
+    except Exception as error:  # damaged files make Orbax, TensorStore and JSON raise anything
+        raise DamagedError(reason(error)) from error
+    if version != FORMAT:
+        raise ValueError(f"{place} has format {version}, this code reads {FORMAT}: use the version that wrote it")
+    try:
+        stored = leaves.named(_restore(place / "arrays", ocp.PyTreeCheckpointHandler(), ocp.args.PyTreeRestore()))
+        kinds = {name: leaves.Leaf(leaf["dtype"], tuple(leaf["shape"])) for name, leaf in described.items()}
+        arrays = {
+            name: np.asarray(stored[name]) if math.prod(kind.shape) else _empty(kind) for name, kind in kinds.items()
+        }
+        changed = [name for name, leaf in described.items() if leaves.checksum(arrays[name]) != leaf["crc32"]]
+        impls = {name: leaf["impl"] for name, leaf in described.items() if leaf["impl"]}
+        metrics = {name: float(value) for name, value in info["metrics"].items()}
+        content = Content(arrays, kinds, impls, info["meta"], metrics)
+    except Exception as error:
+        raise DamagedError(reason(error)) from error
+    if changed:
+        raise DamagedError(f"{changed[0]} is not what was written")
+    return content
+
+
+def reason(error: Exception) -> str:
+    """Why, in a few words: TensorStore wraps what happened in where it happened, level by level, on one long line."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    text = re.split(r" \[[\w ]+='", text)[0].rsplit('": ', 1)[-1]
+    return text if len(text) <= 200 else text[:199] + "…"
+
+
+def quiet_orbax() -> None:
+    """Drops from absl's log what Orbax tells with every normal save, and the tracebacks of what it also raises."""
+    logger = logging.getLogger("absl")
+    if _is_worth_showing not in logger.filters:
+        logger.addFilter(_is_worth_showing)
+
+
+def _is_worth_showing(record: logging.LogRecord) -> bool:
+    is_orbax = "/orbax/" in record.pathname.replace("\\", "/")
+    return not is_orbax or (record.levelno >= logging.ERROR and not record.exc_info)
+
+
+def _restore(place: Path, handler: ocp.CheckpointHandler, args: ocp.args.CheckpointArgs) -> Any:
+    with ocp.Checkpointer(handler) as checkpointer:
+        return checkpointer.restore(place.absolute(), args=args)
+
+
+def _empty(kind: leaves.Leaf) -> np.ndarray:
+    return np.zeros(kind.shape, kind.dtype)
