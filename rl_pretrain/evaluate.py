@@ -1,5 +1,6 @@
 """How strong: matches in pairs, both colours from the same opening, with an interval around the score."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,6 +14,18 @@ from rl_pretrain.search import SearchConfig, evaluate, search
 
 Player = Callable[[jax.Array, State], jax.Array]
 """A key and a batch of states → int32 `[batch]` actions."""
+
+
+@dataclasses.dataclass(frozen=True)
+class MatchConfig:
+    """How to measure strength."""
+
+    num_pairs: int = 64
+    """Openings; each is played twice, with sides swapped."""
+    opening_moves: int = 4
+    """Random moves that make an opening."""
+    num_simulations: int = 32
+    """Search of both players."""
 
 
 class Match(NamedTuple):
@@ -55,6 +68,15 @@ def random_player(env: Environment) -> Player:
         return jax.random.categorical(key, jnp.where(legal, 0.0, -jnp.inf)).astype(jnp.int32)
 
     return act
+
+
+def random_openings(env: Environment, key: jax.Array, num_pairs: int, num_moves: int) -> State:
+    """`[pairs, ...]` states after as many random moves: variety that players without chance need."""
+    init_key, *keys = jax.random.split(key, num_moves + 1)
+    states = jax.vmap(env.init)(jax.random.split(init_key, num_pairs))
+    for move_key in keys:
+        states = jax.vmap(env.step)(states, random_player(env)(move_key, states))
+    return states
 
 
 def play_match(
@@ -113,25 +135,42 @@ def _after(env: Environment, half: _Half, actions: jax.Array, sign: float) -> _H
     return _Half(states, half.result + sign * states.reward, half.length + (half.states.discount != 0))
 
 
-def score(match: Match) -> Score:
-    """The first player's mean score with a 95 % interval.
+def gather(matches: Match) -> Match:
+    """Puts together what devices played: leaves `[devices, ...]` → one match with all their pairs, on the host."""
+    matches = jax.device_get(matches)
+
+    def join(x, pairs_axis):
+        return np.concatenate(list(x), axis=pairs_axis)
+
+    return Match(
+        openings=jax.tree.map(lambda x: join(x, 0), matches.openings),
+        scores=join(matches.scores, 1),
+        actions=join(matches.actions, 2),
+        lengths=join(matches.lengths, 1),
+    )
+
+
+def score(*matches: Match) -> Score:
+    """The first player's mean score over all games of the matches, with a 95 % interval.
 
     The pair is the unit: its two games share an opening. A pair's mean lies in [0, 1], so its variance is at most
     that of a coin, and Wilson's interval (1927) for as many coins as pairs is safe, at 0 and 1 too.
     """
-    pairs = np.asarray(match.scores, np.float64).mean(axis=0)
-    low, high = wilson(float(pairs.mean()), len(pairs))
-    return Score(float(pairs.mean()), low, high, 2 * len(pairs), _num_distinct(match))
+    pairs = np.concatenate([np.asarray(match.scores, np.float64).mean(axis=0) for match in matches])
+    mean = float(pairs.mean())
+    low, high = wilson(mean, len(pairs))
+    num_distinct = len({record for match in matches for record in _records(match)})
+    return Score(mean, low, high, 2 * len(pairs), num_distinct)
 
 
-def _num_distinct(match: Match) -> int:
-    """Different games, by opening and actions: players without chance repeat themselves."""
+def _records(match: Match) -> list[tuple[bytes, ...]]:
+    """Every game as its opening and its actions: players without chance may repeat themselves."""
     openings, actions, lengths = jax.device_get((jax.tree.leaves(match.openings), match.actions, match.lengths))
-    return len({
+    return [
         (*(leaf[pair].tobytes() for leaf in openings), actions[: lengths[game, pair], game, pair].tobytes())
         for game in (0, 1)
         for pair in range(lengths.shape[1])
-    })  # fmt: skip
+    ]
 
 
 def wilson(mean: float, n: int, z: float = 1.96) -> tuple[float, float]:

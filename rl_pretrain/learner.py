@@ -22,6 +22,8 @@ class LearnConfig:
 
     batch_size: int = 1024
     """Positions for each update, over all devices."""
+    reuse: float = 4.0
+    """How often a position is learnt from, on average; decides how many updates an iteration makes."""
     learning_rate: float = 2e-3
     """Peak; reached after warmup, then falls along a cosine."""
     final_learning_rate: float = 2e-4
@@ -46,15 +48,19 @@ class TrainState(NamedTuple):
     num_updates: jax.Array  # int32 []
 
 
-def make_optimizer(config: LearnConfig, total_updates: int) -> optax.GradientTransformation:
-    """AdamW behind gradient clipping, warmed up and annealed over `total_updates`."""
+def make_schedule(config: LearnConfig, total_updates: int) -> optax.Schedule:
+    """Learning rate by number of updates so far: up over the warmup, then down along a cosine."""
     warmup = min(config.num_warmup_updates, total_updates // 2)
-    schedule = optax.warmup_cosine_decay_schedule(
+    return optax.warmup_cosine_decay_schedule(
         0.0, config.learning_rate, warmup, max(total_updates, warmup + 1), config.final_learning_rate
     )
+
+
+def make_optimizer(config: LearnConfig, total_updates: int) -> optax.GradientTransformation:
+    """AdamW behind gradient clipping, on `make_schedule`."""
     return optax.chain(
         optax.clip_by_global_norm(config.max_gradient_norm),
-        optax.adamw(schedule, weight_decay=config.weight_decay, mask=_kernels),
+        optax.adamw(make_schedule(config, total_updates), weight_decay=config.weight_decay, mask=_kernels),
     )
 
 

@@ -12,10 +12,16 @@ from rl_pretrain.search import SearchConfig, search
 
 @dataclasses.dataclass(frozen=True)
 class SelfplayConfig:
-    """How self-play explores."""
+    """How much to play between updates, and how play explores. Totals are over all devices."""
 
+    num_games: int = 2048
+    """Games under way at any time."""
+    num_steps: int = 32
+    """Moves of each game per iteration."""
+    replay_steps: int = 512
+    """Moves of each game that are kept to learn from; a multiple of num_steps."""
     num_sampled_moves: int = 12
-    """First moves of an episode that are drawn in proportion to the visits, for variety; later the best is played."""
+    """First moves of a game that are drawn in proportion to the visits, for variety; later the best is played."""
 
 
 class Games(NamedTuple):
@@ -50,9 +56,8 @@ def play(
     config: SelfplayConfig,
     key: jax.Array,
     games: Games,
-    num_steps: int,
 ) -> tuple[Games, Trajectory]:
-    """Moves every game `num_steps` times; a finished one makes room for a new one at once."""
+    """Moves every game `config.num_steps` times; a finished one makes room for a new one at once."""
 
     def move(games: Games, key: jax.Array):
         search_key, sample_key, init_key = jax.random.split(key, 3)
@@ -72,7 +77,7 @@ def play(
         )
         return _renew(env, init_key, Games(states, games.age + 1)), seen
 
-    return jax.lax.scan(move, games, jax.random.split(key, num_steps))
+    return jax.lax.scan(move, games, jax.random.split(key, config.num_steps))
 
 
 def _renew(env: Environment, key: jax.Array, games: Games) -> Games:

@@ -1,0 +1,113 @@
+"""The steps of a training loop on all devices at once: where `pmap` is, and the only place that knows of devices' shares.
+
+Every device plays its own games and learns from its own replay; gradients and scalars are averaged over devices.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import optax
+
+from rl_pretrain import evaluate, learner, replay, selfplay
+from rl_pretrain.devices import AXIS
+from rl_pretrain.environment import Environment
+from rl_pretrain.evaluate import Match, MatchConfig
+from rl_pretrain.learner import Apply, LearnConfig, TrainState
+from rl_pretrain.replay import Example, Replay
+from rl_pretrain.search import SearchConfig
+from rl_pretrain.selfplay import Games, SelfplayConfig, Trajectory
+
+Scalars = dict[str, jax.Array]
+
+Augment = Callable[[jax.Array, Example], Example]
+"""A key and one example → the same example seen in another way (a symmetry of the board, say)."""
+
+
+class Steps(NamedTuple):
+    """The functions of a loop. Arguments and results are `[devices, ...]`; scalars are the same on every device."""
+
+    begin: Callable[[jax.Array, chex.ArrayTree], tuple[Games, Replay]]
+    """key, weights → fresh games, empty replay."""
+    play: Callable[[jax.Array, chex.ArrayTree, Games, Replay], tuple[Games, Replay, Scalars]]
+    """key, weights, games, replay → the games some moves later, and the replay with what was seen. Donates both."""
+    learn: Callable[[jax.Array, TrainState, Replay], tuple[TrainState, Scalars]]
+    """key, state, replay → the state one update later. Donates the state."""
+    match: Callable[[jax.Array, chex.ArrayTree, chex.ArrayTree], Match]
+    """key, weights of the first player, of the second → every device's share of a match."""
+
+
+def compile_steps(
+    env: Environment,
+    apply: Apply,
+    optimizer: optax.GradientTransformation,
+    selfplay_config: SelfplayConfig,
+    learn_config: LearnConfig,
+    search_config: SearchConfig,
+    match_config: MatchConfig,
+    max_moves: int,
+    augment: Augment,
+    summarise: Callable[[Trajectory], Scalars],
+    devices: Sequence[jax.Device],
+) -> Steps:
+    """Compiles (when first called) the steps for these devices, each with an equal share of games and batch.
+
+    Args:
+      max_moves: no match game lasts longer after its opening.
+      summarise: sums over a device's trajectory, to be added up over devices.
+
+    Raises:
+      ValueError: games, batch or pairs cannot be shared out equally.
+    """
+    num_games = _share(selfplay_config.num_games, "num_games", devices)
+    batch_size = _share(learn_config.batch_size, "batch_size", devices)
+    num_pairs = _share(match_config.num_pairs, "num_pairs", devices)
+    pmap = functools.partial(jax.pmap, axis_name=AXIS, devices=devices)
+
+    def play_on(key, weights, games):
+        predict = functools.partial(apply, weights)
+        return selfplay.play(env, predict, search_config, selfplay_config, key, games)
+
+    def begin(key, weights):
+        games = selfplay.start(env, key, num_games)
+        _, trajectory = jax.eval_shape(play_on, key, weights, games)
+        return games, replay.empty(trajectory, selfplay_config.replay_steps)
+
+    def play(key, weights, games, memory):
+        games, trajectory = play_on(key, weights, games)
+        return games, replay.remember(memory, trajectory), jax.lax.psum(summarise(trajectory), AXIS)
+
+    def learn(key, state, memory):
+        sample_key, augment_key = jax.random.split(key)
+        batch = replay.sample(memory, sample_key, batch_size)
+        batch = jax.vmap(augment)(jax.random.split(augment_key, batch_size), batch)
+        return learner.update(apply, optimizer, learn_config, state, batch, AXIS)
+
+    def match(key, first, second):
+        opening_key, play_key = jax.random.split(key)
+        strongest = dataclasses.replace(search_config, num_simulations=match_config.num_simulations, gumbel_scale=0.0)
+        players = [evaluate.searcher(env, functools.partial(apply, w), strongest) for w in (first, second)]
+        openings = evaluate.random_openings(env, opening_key, num_pairs, match_config.opening_moves)
+        return evaluate.play_match(env, *players, openings, play_key, max_moves)
+
+    return Steps(
+        begin=pmap(begin),
+        play=pmap(play, donate_argnums=(2, 3)),
+        learn=pmap(learn, donate_argnums=1),
+        match=pmap(match),
+    )
+
+
+def split(key: jax.Array, devices: Sequence[jax.Device]) -> jax.Array:
+    """One key for each device: `[devices]`."""
+    return jax.random.split(key, len(devices))
+
+
+def _share(total: int, name: str, devices: Sequence[jax.Device]) -> int:
+    if total < 1 or total % len(devices):
+        raise ValueError(f"{name} must be a multiple of the {len(devices)} devices, got {total}")
+    return total // len(devices)
