@@ -1,0 +1,14 @@
+"""Tests run on four virtual CPU devices, so that what is meant for several devices is tested on any machine."""
+
+import os
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")  # before JAX is imported; set it to cuda to test there
+
+import hypothesis
+import jax
+
+jax.config.update("jax_num_cpu_devices", 4)
+
+# Deadlines would count compilation.
+hypothesis.settings.register_profile("jax", deadline=None)
+hypothesis.settings.load_profile("jax")
