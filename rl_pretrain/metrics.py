@@ -129,8 +129,11 @@ def truncate(path: Path, iteration: int | None) -> list[dict[str, Any]]:
 def check_finite(metrics: Mapping[str, Any]) -> None:
     """Raises FloatingPointError naming the first metric that is NaN or infinite. Values that are no numbers pass."""
     for name, value in metrics.items():
-        if not isinstance(value, str) and value is not None and not np.all(np.isfinite(np.asarray(value, float))):
-            raise FloatingPointError(f"{name} is {float(np.asarray(value).reshape(-1)[0])}")
+        if value is None or isinstance(value, str):
+            continue
+        array = np.asarray(value, float)
+        if not np.isfinite(array).all():
+            raise FloatingPointError(f"{name} is {array[~np.isfinite(array)][0]}")
 
 
 def _parse(path: Path) -> list[tuple[dict[str, Any], str]]:
