@@ -358,7 +358,9 @@ def save(run: Run, iteration: int, everything: Everything, totals: Totals) -> No
     checkpoint.save(run, iteration, everything, {"totals": totals._asdict()})
 
 
-def show(config: Config, everything: Everything, run: Run, pool: Sequence[jax.Device], done: int, stop: Stop) -> Progress:
+def show(
+    config: Config, everything: Everything, run: Run, pool: Sequence[jax.Device], done: int, stop: Stop
+) -> Progress:
     """The display of the run."""
     num_weights = sum(x.size for x in jax.tree.leaves(everything.train.params)) // len(pool)
     return Progress(
@@ -383,7 +385,9 @@ def report(config: Config, run: Run, totals: Totals, score: Score) -> None:
     """The last lines, for people, and the same in result.json."""
     result = {"score": score._asdict(), "totals": totals._asdict(), "iterations": config.iterations}
     json_file.replace(run.directory / "result.json", json_file.dumps(result, indent=2) + "\n")
-    print(f"{totals.games:,} games, {totals.moves:,} moves, {totals.updates:,} updates in {totals.seconds / 60:.1f} min")
+    print(
+        f"{totals.games:,} games, {totals.moves:,} moves, {totals.updates:,} updates in {totals.seconds / 60:.1f} min"
+    )
     print(f"score vs initial network {score} over {score.num_games // 2} paired games ({score.num_distinct} distinct)")
     print(f"saved in {run.directory}; to train on: {command(config, iterations=2 * config.iterations)}")
 

@@ -1,0 +1,44 @@
+# The two commands of the README, `make train` and `make test`, set everything up themselves in .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: train test test-slow lint format bench clean
+
+train: .venv/installed  ## trains 9×9 Go on the CPU for about ten minutes; run it again to see the result again
+	$(BIN)/python experiments/go_9x9.py --preset=cpu --resume
+
+test: .venv/installed-tests  ## all tests but the slow ones, on two processes
+	$(PYTEST) -q -m "not slow" -n 2 --dist loadfile
+
+test-slow: .venv/installed-tests  ## the tests that take minutes each, learning included
+	$(PYTEST) -q -m slow
+
+lint: .venv/installed-tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+format: .venv/installed-tests
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/installed-tests
+	$(BIN)/python experiments/bench_go_env.py
+	$(BIN)/python experiments/bench_selfplay.py
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis dist
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"{sys.executable} is Python {sys.version.split()[0]}; use PYTHON=... to name one of 3.11 or later")'
+	$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/installed-tests: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@ .venv/installed
