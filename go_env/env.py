@@ -33,8 +33,8 @@ class Go:
       ko: which earlier positions a move must not recreate: `positional_superko` any; `situational_superko` any with
         the same player to move; `simple` the one before the opponent's last action. Passes are always allowed.
       max_moves: actions after which the game is scored as it stands; default 2 · size².
-      memory: how many past boards a superko rule looks back on; default all of them. A smaller number keeps states
-        small for deep search trees, and the rule then forbids recreating one of the last `memory` positions.
+      memory: how many plies a superko rule looks back; default all of them. A smaller number keeps states small for
+        deep search trees, and the rule then forbids recreating one of the `memory` positions before the present one.
     """
 
     size: int = 9
@@ -48,12 +48,12 @@ class Go:
             raise ValueError(f"size must be a whole number from 2 to 19, got {self.size!r}")
         if self.ko not in get_args(KoRule):
             raise ValueError(f"ko must be one of {', '.join(get_args(KoRule))}, got {self.ko!r}")
-        if 2 * self.komi != round(2 * self.komi):
+        if isinstance(self.komi, bool) or not isinstance(self.komi, (int, float)) or self.komi % 0.5 != 0:
             raise ValueError(f"komi must be a multiple of 0.5, got {self.komi!r}")
-        if self.max_moves is not None and self.max_moves < 1:
-            raise ValueError(f"max_moves must be at least 1, got {self.max_moves!r}")
-        if self.memory is not None and self.memory < 1:
-            raise ValueError(f"memory must be at least 1, got {self.memory!r}")
+        for name in ("max_moves", "memory"):
+            number = getattr(self, name)
+            if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 1):
+                raise ValueError(f"{name} must be a whole number from 1 on, or None, got {number!r}")
 
     @property
     def num_points(self) -> int:
@@ -81,7 +81,7 @@ class Go:
     def num_past_boards(self) -> int:
         """Boards kept in `State.history`: those that the ko rule asks for, and those that show the last moves."""
         asked = 2 if self.ko == "simple" else self.move_limit
-        kept = asked if self.memory is None else min(asked, self.memory)
+        kept = asked if self.memory is None else min(asked, self.memory + 1)  # the present board is kept too
         return max(kept, observation.NUM_LAST_MOVES + 1)
 
     @property
@@ -273,7 +273,7 @@ def _forbidden_by_ko(go: Go, state: State) -> jax.Array:
     else:
         past = state.history
         age = (state.ply - np.arange(kept, dtype=np.int32)) % kept  # plies since this entry was written
-        applies = age <= state.ply
+        applies = age <= (state.ply if go.memory is None else jnp.minimum(state.ply, go.memory))
         if go.ko == "situational_superko":
             applies &= age % 2 == 1  # then the opponent moves next, as after the move in question
     mine, theirs = by_mover(state.stones, state.to_play)
