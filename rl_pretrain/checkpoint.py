@@ -160,7 +160,7 @@ def restore(run: Run, like: Any, step: int | None = None) -> Restored:
 
 
 def load(path: str | os.PathLike, step: int | None = None) -> Loaded:
-    """Reads a checkpoint as plain data; needs neither the types of the code nor a device, and changes nothing.
+    """Reads a checkpoint as plain data on the host, without the types of the code; changes nothing.
 
     Args:
       path: a run directory, or one checkpoint in it.

@@ -102,8 +102,10 @@ def _is_key(leaf: Any) -> bool:
 
 def _place(array: np.ndarray, impl: str | None, like: Any) -> Any:
     leaf = array if impl is None else jax.random.wrap_key_data(jnp.asarray(array), impl=impl)
-    if isinstance(like, bool | int | float):
-        return array.item()
+    if isinstance(like, bool | int | float):  # NumPy's float64 is a float, too
+        return type(like)(array.item())
+    if isinstance(like, np.generic):
+        return array[()]
     if isinstance(like, jax.Array) and not like.committed:
         return jnp.array(leaf)  # free to follow other arrays to their devices, as its model was
     sharding = getattr(like, "sharding", None)
