@@ -17,6 +17,7 @@ import argparse
 import contextlib
 import dataclasses
 import functools
+import re
 import shlex
 import sys
 import time
@@ -32,7 +33,7 @@ import optax
 import tyro
 
 from go_env import RULES_VERSION, Go, KoRule
-from go_env.symmetry import augment
+from go_env.symmetry import random_symmetry
 from rl_pretrain import checkpoint, devices, evaluate, json_file, learner, parallel
 from rl_pretrain.checkpoint import Run, RunError
 from rl_pretrain.evaluate import MatchConfig, Score
@@ -45,6 +46,7 @@ from rl_pretrain.progress import Progress
 from rl_pretrain.replay import Replay
 from rl_pretrain.search import SearchConfig
 from rl_pretrain.selfplay import Games, SelfplayConfig, Trajectory
+from rl_pretrain.settings import SettingError, at_least
 
 RUNS = Path("runs/go_9x9")
 
@@ -87,10 +89,13 @@ class Config:
     match: MatchConfig = MatchConfig()
 
     def __post_init__(self):
-        self.env  # noqa: B018 (raises ValueError for rules that cannot be)
-        for name in ("iterations", "eval_every", "final_matches", "save_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        try:
+            self.env  # noqa: B018 (made to see whether there can be such rules)
+        except ValueError as error:
+            raise SettingError(str(error)) from None
+        at_least(1, self, "iterations", "eval_every", "final_matches", "save_every")
+        if not re.fullmatch(r"[\w.+-]*\w[\w.+-]*", self.name):
+            raise SettingError(f"name must be letters, digits and any of . + - _, got {self.name!r}")
 
     @property
     def env(self) -> Go:
@@ -192,7 +197,7 @@ class Setup(NamedTuple):
 
 
 def prepare(config: Config) -> Setup:
-    """Raises ValueError, in one line, where settings do not go together or with this machine."""
+    """Raises SettingError, in one line, where settings do not go together or with this machine."""
     pool = devices.use(config.devices)
     devices.use_compilation_cache()
     network = ConvNet(config.network, num_other_actions=1)
@@ -206,7 +211,7 @@ def prepare(config: Config) -> Setup:
         config.search,
         config.match,
         max_moves=config.env.move_limit,
-        augment=augment,
+        augment=random_symmetry,
         summarise=functools.partial(summarise, config),
         devices=pool,
     )
@@ -393,23 +398,30 @@ def report(config: Config, run: Run, totals: Totals, score: Score) -> None:
 
 
 def parse(arguments: Sequence[str]) -> Config:
-    """The settings on the command line, on top of a preset's. Raises ValueError where they make no sense."""
+    """The settings on the command line, on top of a preset's. Raises SettingError where they make no sense."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--preset")
     chosen, rest = first.parse_known_args(arguments)
-    preset = chosen.preset or "cpu"
+    preset = chosen.preset or fitting_preset(rest)
     if preset not in PRESETS:
-        raise ValueError(f"unknown preset {preset!r}; choose one of {', '.join(PRESETS)}")
+        raise SettingError(f"unknown preset {preset!r}; choose one of {', '.join(PRESETS)}")
     return tyro.cli(Config, default=PRESETS[preset], args=rest, description=__doc__)
+
+
+def fitting_preset(arguments: Sequence[str]) -> str:
+    """The gpu preset on accelerators, else the cpu preset. Looking starts JAX, so it must look with all devices."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--devices", type=int)
+    chosen, _ = first.parse_known_args(arguments)
+    preset = "cpu" if devices.use(chosen.devices)[0].platform == "cpu" else "gpu"
+    print(f"preset {preset} (choose with --preset)")
+    return preset
 
 
 if __name__ == "__main__":
     try:
         config = parse(sys.argv[1:])
         setup = prepare(config)
-    except ValueError as error:
-        sys.exit(f"go_9x9.py: {error}")
-    try:
         main(config, setup)
-    except (RunError, FloatingPointError) as error:
+    except (SettingError, RunError, FloatingPointError) as error:
         sys.exit(f"go_9x9.py: {error}")

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from rl_pretrain.settings import SettingError
+
 AXIS = "devices"
 """The `axis_name` of every pmap. Placement uses the same name, or the second call of a pmap would compile again."""
 
@@ -25,22 +27,22 @@ def use(num_devices: int | None = None) -> Devices:
     A machine without accelerators gets `num_devices` virtual CPU devices, so that a run on four devices can be tried
     on a laptop. With accelerators the first `num_devices` are taken. None means all accelerators, or one CPU device.
 
-    Raises ValueError, in one line, when the devices cannot be had.
+    Raises SettingError, in one line, when the devices cannot be had.
     """
     if num_devices is not None and num_devices < 1:
-        raise ValueError(f"devices must be at least 1, got {num_devices}")
+        raise SettingError(f"devices must be at least 1, got {num_devices}")
     is_started = num_devices is not None and not _ask_for_cpu_devices(num_devices)
     found = jax.devices()
     is_cpu = found[0].platform == "cpu"
     if num_devices is None:
         return found[:1] if is_cpu else found
     if num_devices > len(found) and is_started and is_cpu:
-        raise ValueError(
+        raise SettingError(
             f"devices={num_devices} asked for, but JAX has already started with {len(found)}; "
             "call rl_pretrain.devices.use before any other JAX code"
         )
     if num_devices > len(found):
-        raise ValueError(f"devices={num_devices} asked for, but this machine has {len(found)} ({_kinds(found)})")
+        raise SettingError(f"devices={num_devices} asked for, but this machine has {len(found)} ({_kinds(found)})")
     return found[:num_devices]
 
 

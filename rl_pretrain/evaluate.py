@@ -11,6 +11,7 @@ import numpy as np
 
 from rl_pretrain.environment import Environment, Predict, State
 from rl_pretrain.search import SearchConfig, evaluate, search
+from rl_pretrain.settings import at_least
 
 Player = Callable[[jax.Array, State], jax.Array]
 """A key and a batch of states → int32 `[batch]` actions."""
@@ -26,6 +27,10 @@ class MatchConfig:
     """Random moves that make an opening."""
     num_simulations: int = 32
     """Search of both players."""
+
+    def __post_init__(self):
+        at_least(1, self, "num_pairs", "num_simulations")
+        at_least(0, self, "opening_moves")
 
 
 class Match(NamedTuple):

@@ -11,6 +11,7 @@ import optax
 
 from rl_pretrain.replay import Example
 from rl_pretrain.search import mask_illegal
+from rl_pretrain.settings import SettingError, at_least
 
 Apply = Callable[[chex.ArrayTree, jax.Array], tuple[jax.Array, jax.Array]]
 """Weights and observations `[batch, ...]` → logits `[batch, actions]` and values `[batch]`."""
@@ -37,6 +38,13 @@ class LearnConfig:
     """Weight of the value loss beside the policy loss."""
     average_decay: float = 0.99
     """Decay per update of the moving average of the weights; self-play and evaluation use the average."""
+
+    def __post_init__(self):
+        at_least(1, self, "batch_size")
+        at_least(0, self, "reuse", "learning_rate", "final_learning_rate", "num_warmup_updates", "weight_decay")
+        at_least(0, self, "max_gradient_norm", "value_weight", "average_decay")
+        if self.average_decay >= 1:
+            raise SettingError(f"average_decay must be less than 1, got {self.average_decay}")
 
 
 class TrainState(NamedTuple):

@@ -1,4 +1,4 @@
-"""The steps of a training loop on all devices at once: where `pmap` is, and the only place that knows of devices' shares.
+"""The steps of a training loop on all devices at once: where `pmap` is, and where shares of a device are known.
 
 Every device plays its own games and learns from its own replay; gradients and scalars are averaged over devices.
 """
@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import chex
 import jax
-import jax.numpy as jnp
 import optax
 
 from rl_pretrain import evaluate, learner, replay, selfplay
@@ -21,6 +20,7 @@ from rl_pretrain.learner import Apply, LearnConfig, TrainState
 from rl_pretrain.replay import Example, Replay
 from rl_pretrain.search import SearchConfig
 from rl_pretrain.selfplay import Games, SelfplayConfig, Trajectory
+from rl_pretrain.settings import SettingError
 
 Scalars = dict[str, jax.Array]
 
@@ -61,7 +61,7 @@ def compile_steps(
       summarise: sums over a device's trajectory, to be added up over devices.
 
     Raises:
-      ValueError: games, batch or pairs cannot be shared out equally.
+      SettingError: games, batch or pairs cannot be shared out equally.
     """
     num_games = _share(selfplay_config.num_games, "num_games", devices)
     batch_size = _share(learn_config.batch_size, "batch_size", devices)
@@ -109,5 +109,5 @@ def split(key: jax.Array, devices: Sequence[jax.Device]) -> jax.Array:
 
 def _share(total: int, name: str, devices: Sequence[jax.Device]) -> int:
     if total < 1 or total % len(devices):
-        raise ValueError(f"{name} must be a multiple of the {len(devices)} devices, got {total}")
+        raise SettingError(f"{name} must be a multiple of the {len(devices)} devices, got {total}")
     return total // len(devices)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import mctx
 
 from rl_pretrain.environment import Environment, Predict, State
+from rl_pretrain.settings import at_least
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +31,12 @@ class SearchConfig:
     max_depth: int | None = None
     """Deepest path followed; the whole batch waits for its deepest path."""
 
+    def __post_init__(self):
+        at_least(1, self, "num_simulations", "max_considered")
+        at_least(0, self, "gumbel_scale", "value_scale", "visit_offset")
+        if self.max_depth is not None:
+            at_least(1, self, "max_depth")
+
 
 class Found(NamedTuple):
     """What search says of a batch of states."""
@@ -37,7 +44,7 @@ class Found(NamedTuple):
     action: jax.Array  # int32 [batch]
     policy: jax.Array  # float32 [batch, actions]: the improved policy, a training target
     visits: jax.Array  # float32 [batch, actions]: shares of the simulations
-    value: jax.Array  # float32 [batch]: of the state, to the player to move
+    value: jax.Array  # float32 [batch]: of the state, to the player to move who follows the policy
 
 
 def search(env: Environment, predict: Predict, config: SearchConfig, key: jax.Array, states: State) -> Found:
@@ -71,17 +78,27 @@ def search(env: Environment, predict: Predict, config: SearchConfig, key: jax.Ar
         action=output.action.astype(jnp.int32),
         policy=output.action_weights,
         visits=summary.visit_probs,
-        value=summary.value,
+        value=_value_of_policy(output.action_weights, summary),
     )
 
 
+def _value_of_policy(policy: jax.Array, summary) -> jax.Array:
+    """What the policy earns with the actions that were tried: `[batch]`.
+
+    Not the mean over simulations, since halving spends many of these on actions that turn out bad.
+    """
+    weights = jnp.where(summary.visit_counts > 0, policy, 0.0)
+    return jnp.sum(weights * summary.qvalues, axis=-1) / jnp.maximum(jnp.sum(weights, axis=-1), 1e-30)
+
+
 def evaluate(env: Environment, predict: Predict, states: State) -> tuple[jax.Array, jax.Array]:
-    """Logits `[batch, actions]`, lowest where illegal, and values `[batch]`, 0 where the episode is over.
+    """Logits `[batch, actions]`, lowest where illegal, and values `[batch]`, 0 where the episode is over; float32.
 
     Illegal actions get a finite minimum: mctx masks them at the root only, and minus infinity would make NaN.
     """
     logits, values = predict(jax.vmap(env.observe)(states))
-    return mask_illegal(logits, jax.vmap(env.legal_actions)(states)), jnp.where(states.discount == 0, 0.0, values)
+    values = jnp.where(states.discount == 0, 0.0, values.astype(jnp.float32))
+    return mask_illegal(logits, jax.vmap(env.legal_actions)(states)), values
 
 
 def mask_illegal(logits: jax.Array, legal: jax.Array) -> jax.Array:

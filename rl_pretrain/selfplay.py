@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from rl_pretrain.environment import Environment, Predict, State
 from rl_pretrain.search import SearchConfig, search
+from rl_pretrain.settings import SettingError, at_least
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +23,14 @@ class SelfplayConfig:
     """Moves of each game that are kept to learn from; a multiple of num_steps."""
     num_sampled_moves: int = 12
     """First moves of a game that are drawn in proportion to the visits, for variety; later the best is played."""
+
+    def __post_init__(self):
+        at_least(1, self, "num_games", "num_steps", "replay_steps")
+        at_least(0, self, "num_sampled_moves")
+        if self.replay_steps % self.num_steps:
+            raise SettingError(
+                f"replay_steps must be a multiple of {self.num_steps} num_steps, got {self.replay_steps}"
+            )
 
 
 class Games(NamedTuple):

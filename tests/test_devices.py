@@ -13,6 +13,7 @@ import jax
 import pytest
 
 from rl_pretrain import devices
+from rl_pretrain.settings import SettingError
 
 
 def run(script, **environment):
@@ -31,6 +32,7 @@ def test_layout_on_four_virtual_devices():
     run("""
         import functools, jax, jax.numpy as jnp, numpy as np
         from rl_pretrain import devices as D
+        from rl_pretrain.settings import SettingError
 
         four = D.use(4)
         assert len(four) == 4
@@ -38,7 +40,7 @@ def test_layout_on_four_virtual_devices():
         assert D.use(2) == four[:2], "a second call in the same process takes from what is there"
         try:
             D.use(5)
-        except ValueError as error:
+        except SettingError as error:
             assert str(error).startswith("devices=5 asked for, but JAX has already started with 4;"), error
         else:
             raise AssertionError("made a fifth device after JAX had started")
@@ -124,13 +126,14 @@ def test_accelerators_are_taken_in_order_and_never_more_than_there_are():
     out = run("""
         import types, jax
         from rl_pretrain import devices
+        from rl_pretrain.settings import SettingError
         card = lambda i, kind="NVIDIA H200": types.SimpleNamespace(platform="gpu", device_kind=kind, id=i)
         jax.devices = lambda: [card(0), card(1)]
         print([device.id for device in devices.use()], [device.id for device in devices.use(1)])
         print(devices.describe(devices.use(2)), "/", devices.describe([card(0), card(1), card(2, "NVIDIA A100")]))
         try:
             devices.use(4)
-        except ValueError as error:
+        except SettingError as error:
             print(error)
     """)
     assert out.splitlines() == [
@@ -142,7 +145,7 @@ def test_accelerators_are_taken_in_order_and_never_more_than_there_are():
 
 @pytest.mark.parametrize("number", [0, -3])
 def test_fewer_than_one_device_is_refused(number):
-    with pytest.raises(ValueError, match=f"^devices must be at least 1, got {number}$"):
+    with pytest.raises(SettingError, match=f"^devices must be at least 1, got {number}$"):
         devices.use(number)
 
 

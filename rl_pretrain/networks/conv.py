@@ -6,6 +6,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from rl_pretrain.settings import at_least
+
 
 @dataclasses.dataclass(frozen=True)
 class ConvConfig:
@@ -19,6 +21,10 @@ class ConvConfig:
     """Width of the policy and value heads."""
     bfloat16: bool = False
     """Convolve in bfloat16 (fast on GPU and TPU, slow on CPU); weights, logits and values stay float32."""
+
+    def __post_init__(self):
+        at_least(0, self, "num_blocks")
+        at_least(1, self, "num_channels", "num_head_channels")
 
 
 class ConvNet(nn.Module):
