@@ -4,10 +4,10 @@ import dataclasses
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import oracle_go
 import pytest
+import random_go
 
 from go_env import Go
 
@@ -18,9 +18,8 @@ MAX_MOVES = {2: 60, 3: 80, 4: 90, 5: 110, 19: 440}  # beyond the default on smal
 
 
 class Record(NamedTuple):
-    """What `Go` says after each ply; `[plies, games, ...]`."""
+    """What `Go` says after each ply: `[games, plies, ...]`."""
 
-    action: jax.Array
     legal: jax.Array
     stones: jax.Array
     area: jax.Array
@@ -31,42 +30,25 @@ class Record(NamedTuple):
     ply: jax.Array
 
 
-def random_action(key: jax.Array, legal: jax.Array) -> jax.Array:
-    """A legal point; a pass in 3 % of the plies; once in a thousand any number, most of them illegal or no action."""
-    point_key, pass_key, slip_key, any_key = jax.random.split(key, 4)
-    is_point = legal.at[-1].set(False)
-    point = jax.random.categorical(point_key, jnp.where(is_point, 0.0, -jnp.inf))
-    wants_pass = (jax.random.uniform(pass_key) < 0.03) | ~jnp.any(is_point)
-    action = jnp.where(wants_pass, legal.size - 1, point)
-    anything = jax.random.randint(any_key, (), -2, legal.size + 2)
-    return jnp.where(jax.random.uniform(slip_key) < 0.001, anything, action)
+def random_games(go: Go, num_games: int, num_plies: int, seed: int) -> tuple[np.ndarray, Record]:
+    """The actions `[games, plies]`, and what was seen."""
 
-
-def random_games(go: Go, num_games: int, num_plies: int, seed: int) -> Record:
-    def ply(states, key):
-        keys = jax.random.split(key, num_games)
-        actions = jax.vmap(lambda key, state: random_action(key, go.legal_actions(state)))(keys, states)
-        states = jax.vmap(go.step)(states, actions)
-        record = Record(
-            action=actions,
-            legal=jax.vmap(go.legal_actions)(states),
-            stones=jax.vmap(go.stones)(states),
-            area=jax.vmap(go.area)(states),
-            score=jax.vmap(go.score)(states),
-            reward=states.reward,
-            discount=states.discount,
-            to_play=states.to_play,
-            ply=states.ply,
+    def see(state):
+        return Record(
+            legal=go.legal_actions(state),
+            stones=go.stones(state),
+            area=go.area(state),
+            score=go.score(state),
+            reward=state.reward,
+            discount=state.discount,
+            to_play=state.to_play,
+            ply=state.ply,
         )
-        return states, record
 
-    def play(keys):
-        start = jax.vmap(lambda _: go.init())(jnp.arange(num_games))
-        return jax.lax.scan(ply, start, keys)[1]
-
+    games = jax.vmap(lambda key: random_go.play(go, key, go.init(), num_plies, see)[1:])
     # Compiling takes nearly all the time of these tests, so it is done in a hurry.
-    play = jax.jit(play, compiler_options={"xla_backend_optimization_level": 0})
-    return jax.tree.map(np.asarray, play(jax.random.split(jax.random.key(seed), num_plies)))
+    games = jax.jit(games, compiler_options={"xla_backend_optimization_level": 0})
+    return jax.tree.map(np.asarray, games(jax.random.split(jax.random.key(seed), num_games)))
 
 
 class Met(NamedTuple):
@@ -81,14 +63,14 @@ def compare(size: int, ko: str) -> Met:
     komi = 0.5 * size  # whole for even sizes, so that draws occur
     go = Go(size, komi=komi, ko=ko, max_moves=MAX_MOVES.get(size))
     num_plies = go.move_limit + 2
-    record = random_games(go, NUM_GAMES[size], num_plies, seed=size)
+    actions, record = random_games(go, NUM_GAMES[size], num_plies, seed=size)
     met = Met(0, dict.fromkeys(KO_RULES, 0))
     for i in range(NUM_GAMES[size]):
         game = oracle_go.Game.start(size, komi, ko, go.move_limit)
         for t in range(num_plies):
             was_over = game.is_over
-            game = game.play(int(record.action[t, i]))
-            assert_equal(game, Record(*(x[t, i] for x in record)), f"size {size}, {ko}, game {i}, ply {t + 1}")
+            game = game.play(int(actions[i, t]))
+            assert_equal(game, Record(*(x[i, t] for x in record)), f"size {size}, {ko}, game {i}, ply {t + 1}")
             if was_over:
                 break
             met = count_ko(met, game)
