@@ -127,7 +127,7 @@ def update(
     # A mean of all weights so far while there are few, so that the average never lags far behind at the start.
     decay = jnp.minimum(config.average_decay, state.num_updates / (state.num_updates + 1.0))
     average = optax.incremental_update(params, state.average, 1 - decay)
-    scalars["gradient_norm"] = optax.global_norm(gradient)
+    scalars["gradient_norm"] = optax.tree.norm(gradient)
     return TrainState(params, average, opt_state, state.num_updates + 1), scalars
 
 

@@ -412,7 +412,7 @@ def test_a_process_killed_while_saving_loses_nothing_it_had_saved(directory):
     """)
     moments = random.Random(0)
     before = 0
-    for attempt in range(8):
+    for attempt in range(4):
         command = [sys.executable, "-c", script, str(directory)] + ["resume"] * (attempt > 0)
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert process.stdout.readline() == "saving\n"
