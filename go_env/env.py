@@ -105,7 +105,7 @@ class Go:
             discount=jnp.float32(-1),
         )
 
-    def from_stones(self, stones: jax.Array, to_play=1, komi: jax.Array | float | None = None) -> State:
+    def from_stones(self, stones: jax.typing.ArrayLike, to_play=1, komi: jax.Array | float | None = None) -> State:
         """A game that starts from a position: handicap stones, problems, tests.
 
         Args:
