@@ -230,7 +230,7 @@ def _writing(run: Run) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # Orbax passes on whatever its threads met
-        run._manager.reload()  # it counts the failed one as saved, and would delete a good one for it
+        run._manager.reload()  # it has written off what this checkpoint was to replace
         place, problem = run.directory / CHECKPOINTS, checkpoint_file.reason(error)
         raise RunError(f"cannot write a checkpoint to {place}: {problem}; the earlier ones are intact") from error
 
