@@ -348,7 +348,7 @@ def test_an_error_that_ends_the_run_is_not_hidden_by_one_of_saving(directory, ca
     def fail(_):
         raise RunError("the disk is full")
 
-    with pytest.raises(FloatingPointError), start(directory) as run:
+    with pytest.raises(FloatingPointError), start(directory):
         monkeypatch.setattr(checkpoint.Run, "wait", fail)
         raise FloatingPointError("loss is nan")
     assert capsys.readouterr().err == "warning: the disk is full\n"
