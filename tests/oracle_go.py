@@ -80,15 +80,16 @@ class Game:
     move_limit: int
     board: Board
     to_play: int = 1
+    memory: int | None = None  # a superko rule looks back so many plies; None: all
     past: tuple[tuple[Board, int], ...] = field(default=(), repr=False)  # (board, player to move), start and now too
     passes: int = 0
     is_over: bool = False
     reward: float = 0.0
 
     @staticmethod
-    def start(size: int, komi: float, ko: str, move_limit: int, board: Board | None = None, to_play: int = 1) -> "Game":
-        board = (0,) * size**2 if board is None else board
-        return Game(size, komi, ko, move_limit, board, to_play, past=((board, to_play),))
+    def start(size: int, komi: float, ko: str, move_limit: int, memory: int | None = None) -> "Game":
+        board = (0,) * size**2
+        return Game(size, komi, ko, move_limit, board, memory=memory, past=((board, 1),))
 
     @property
     def ply(self) -> int:
@@ -111,10 +112,11 @@ class Game:
     @functools.cached_property
     def forbidden(self) -> set[Board]:
         """Positions that the player to move may not bring back by playing a stone."""
+        past = self.past if self.memory is None else self.past[-1 - self.memory : -1]
         if self.ko == "positional_superko":
-            return {board for board, _ in self.past}
+            return {board for board, _ in past}
         if self.ko == "situational_superko":
-            return {board for board, mover in self.past if mover == -self.to_play}
+            return {board for board, mover in past if mover == -self.to_play}
         assert self.ko == "simple"
         return {board for board, _ in self.past[-2:-1]}  # as it was before the opponent's last action
 

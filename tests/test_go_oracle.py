@@ -55,18 +55,18 @@ class Met(NamedTuple):
     """How often the games met what the rules differ in."""
 
     ko_points: int  # points forbidden by the ko rule alone
-    rules_differ: dict[str, int]  # positions of small boards in which this other ko rule forbids other points
+    rules_differ: dict[str, int]  # positions of small boards in which this ko rule, unbounded, forbids other points
 
 
-def compare(size: int, ko: str) -> Met:
+def compare(size: int, ko: str, memory: int | None = None) -> Met:
     """Replays random games in the oracle ply by ply."""
     komi = 0.5 * size  # whole for even sizes, so that draws occur
-    go = Go(size, komi=komi, ko=ko, max_moves=MAX_MOVES.get(size))
+    go = Go(size, komi=komi, ko=ko, max_moves=MAX_MOVES.get(size), memory=memory)
     num_plies = go.move_limit + 2
     actions, record = random_games(go, NUM_GAMES[size], num_plies, seed=size)
     met = Met(0, dict.fromkeys(KO_RULES, 0))
     for i in range(NUM_GAMES[size]):
-        game = oracle_go.Game.start(size, komi, ko, go.move_limit)
+        game = oracle_go.Game.start(size, komi, ko, go.move_limit, memory)
         for t in range(num_plies):
             was_over = game.is_over
             game = game.play(int(actions[i, t]))
@@ -82,7 +82,7 @@ def count_ko(met: Met, game: oracle_go.Game) -> Met:
         return met
     differ = met.rules_differ
     if game.size <= 3:
-        others = {ko: dataclasses.replace(game, ko=ko) for ko in KO_RULES}
+        others = {ko: dataclasses.replace(game, ko=ko, memory=None) for ko in KO_RULES}
         differ = {ko: differ[ko] + (other.ko_points != game.ko_points) for ko, other in others.items()}
     return Met(met.ko_points + len(game.ko_points), differ)
 
@@ -107,3 +107,10 @@ def test_random_play_agrees_with_plain_python_at_every_ply(size, ko):
         assert (met.ko_points > 0) == is_ko_possible, "did the games meet the ko rule?"
     if size <= 3:
         assert all(met.rules_differ[other] > 0 for other in KO_RULES if other != ko), f"nothing told rules apart: {met}"
+
+
+@pytest.mark.parametrize("memory", [1, 4, 7])
+@pytest.mark.parametrize("ko", ["positional_superko", "situational_superko"])
+def test_memory_bounds_how_many_plies_superko_looks_back(ko, memory):
+    met = compare(3, ko, memory)
+    assert met.ko_points > 0 and met.rules_differ[ko] > 0, "did the bounded rule forbid anything, and too little?"
