@@ -94,7 +94,7 @@ def open_run(
     may_differ: Collection[str] = (),
     best: str | None = None,
 ) -> Run:
-    """Starts a run in a new directory, or continues the one that is there.
+    """Starts a run in a new directory, or continues the one that is there. Starts JAX: call `devices.use` before.
 
     Args:
       directory: such as `runs/go_9x9/first`.
@@ -122,7 +122,8 @@ def save(
 ) -> bool:
     """Saves the tree and the JSON values of `meta` as checkpoint `step`, in the background.
 
-    The tree is copied before this returns: it may be donated or changed. False when that step is saved already.
+    The tree is copied before this returns: it may be donated or changed. Arrays are stored whole, so of a replicated
+    tree give one copy (`devices.unreplicate`). Returns False when that step is saved already.
 
     Raises RunError when this checkpoint, or the one before it, could not be written (the disk is full, say).
     """
@@ -131,10 +132,10 @@ def save(
         if step == latest:
             return False
         raise ValueError(f"checkpoint {step} would come before checkpoint {latest}, which exists")
-    content = checkpoint_file.pack(tree, meta or {}, metrics or {})
-    ranking = {name: float(value) for name, value in (metrics or {}).items()}
+    numbers = {name: float(value) for name, value in (metrics or {}).items()}
+    content = checkpoint_file.pack(tree, meta or {}, numbers)
     with _writing(run):
-        run._manager.save(step, args=content, metrics=ranking)
+        run._manager.save(step, args=content, metrics=numbers)
     return True
 
 
@@ -169,7 +170,7 @@ def load(path: str | os.PathLike, step: int | None = None) -> Loaded:
     Raises RunError where there is none or none that can be read.
     """
     path = Path(path)
-    if path.absolute().parent.name == CHECKPOINTS and path.name.isdigit():
+    if path.absolute().parent.name == CHECKPOINTS and path.name.isdecimal():
         path, step = path.absolute().parent.parent, int(path.name)
     checkpoint_file.quiet_orbax()
     config, _ = run_directory.read_config(path)
@@ -181,7 +182,7 @@ def steps(directory: str | os.PathLike) -> list[int]:
     """The checkpoints of a run directory, oldest first."""
     place = Path(directory) / CHECKPOINTS
     names = [entry.name for entry in place.iterdir()] if place.is_dir() else []
-    return sorted(int(name) for name in names if name.isdigit())
+    return sorted(int(name) for name in names if name.isdecimal())
 
 
 def _read_newest(directory: Path, step: int | None) -> tuple[int, checkpoint_file.Content]:

@@ -3,6 +3,7 @@
 import logging
 import math
 import re
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,10 +46,10 @@ def pack(tree: Any, meta: Mapping[str, Any], metrics: Mapping[str, float]) -> oc
         }
         for name, kind in leaves.kinds(tree).items()
     }
-    info = {"format": FORMAT, "leaves": described, "meta": dict(meta), "metrics": dict(metrics)}
+    info = json_file.plain({"format": FORMAT, "leaves": described, "meta": dict(meta), "metrics": dict(metrics)})
     return ocp.args.Composite(
         arrays=ocp.args.PyTreeSave(leaves.nested({name: array for name, array in arrays.items() if array.size})),
-        info=ocp.args.JsonSave(json_file.plain(info)),
+        info=ocp.args.JsonSave({**info, "crc32": _checksum(info)}),
     )
 
 
@@ -61,8 +62,11 @@ def read(place: Path) -> Content:
     try:
         info = _restore(place / "info", ocp.JsonCheckpointHandler(), ocp.args.JsonRestore())
         version, described = info["format"], info["leaves"]
+        is_whole = info.pop("crc32") == _checksum(info)
     except Exception as error:  # damaged files make Orbax, TensorStore and JSON raise anything
         raise DamagedError(reason(error)) from error
+    if not is_whole:
+        raise DamagedError("its description is not what was written")
     if version != FORMAT:
         raise ValueError(f"{place} has format {version}, this code reads {FORMAT}: use the version that wrote it")
     try:
@@ -99,6 +103,11 @@ def quiet_orbax() -> None:
 def _is_worth_showing(record: logging.LogRecord) -> bool:
     is_orbax = "/orbax/" in record.pathname.replace("\\", "/")
     return not is_orbax or (record.levelno >= logging.ERROR and not record.exc_info)
+
+
+def _checksum(info: dict[str, Any]) -> int:
+    """CRC-32 of JSON values. Their text is the same after a round trip, so it can be made again from what was read."""
+    return zlib.crc32(json_file.dumps(info).encode())
 
 
 def _restore(place: Path, handler: ocp.CheckpointHandler, args: ocp.args.CheckpointArgs) -> Any:

@@ -75,7 +75,7 @@ def use_compilation_cache(path: str | os.PathLike | None = None) -> Path | None:
 
 
 def shard(tree: Any, devices: Devices) -> Any:
-    """Places arrays `[devices, ...]` so that row i lies on device i. Copies: the source may change afterwards.
+    """Copies arrays `[devices, ...]` so that row i lies on device i; the source may then be changed or donated.
 
     Raises ValueError where a leading axis is not the number of devices (a pmap would use fewer devices, silently).
     """
@@ -84,6 +84,8 @@ def shard(tree: Any, devices: Devices) -> Any:
     def place(x):
         if not np.ndim(x) or np.shape(x)[0] != len(devices):
             raise ValueError(f"the leading axis must be the {len(devices)} devices, got shape {np.shape(x)}")
+        # A CPU device borrows NumPy memory whatever `may_alias` says; for JAX arrays it is heeded.
+        x = x if isinstance(x, jax.Array) else np.array(x)
         return jax.device_put(x, sharding, may_alias=False)
 
     return jax.tree.map(place, tree)
@@ -95,7 +97,7 @@ def replicate(tree: Any, devices: Devices) -> Any:
     def repeat(x):
         if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
             return jnp.broadcast_to(x, (len(devices), *x.shape))
-        x = np.asarray(x)  # through the host: nothing to compile, and no device ever holds all the copies
+        x = np.asarray(x)  # by way of the host: nothing to compile, and no device ever holds all the copies
         return np.broadcast_to(x, (len(devices), *x.shape))
 
     return shard(jax.tree.map(repeat, tree), devices)

@@ -109,4 +109,4 @@ def _place(array: np.ndarray, impl: str | None, like: Any) -> Any:
     if isinstance(like, jax.Array) and not like.committed:
         return jnp.array(leaf)  # free to follow other arrays to their devices, as its model was
     sharding = getattr(like, "sharding", None)
-    return leaf if sharding is None else jax.device_put(leaf, sharding, may_alias=False)
+    return leaf if sharding is None else jax.device_put(leaf, sharding)

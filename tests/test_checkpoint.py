@@ -1,5 +1,6 @@
 """What is restored is what was saved, bit for bit, or a clear line says why not; no accident costs the one before."""
 
+import contextlib
 import logging
 import random
 import signal
@@ -15,7 +16,7 @@ import numpy as np
 import optax
 import pytest
 
-from rl_pretrain import checkpoint, devices
+from rl_pretrain import checkpoint, checkpoint_file, devices
 from rl_pretrain.checkpoint import RunError
 
 
@@ -161,12 +162,12 @@ def test_what_is_saved_is_the_state_at_the_time_of_the_call(directory):
 def test_the_latest_two_and_the_best_are_kept(directory):
     with start(directory, best="strength") as run:
         for step, strength in enumerate([0.1, 0.9, 0.3, float("nan"), 0.2, 0.4], start=1):
-            checkpoint.save(run, step, {"x": np.ones(3) * step}, metrics={"strength": strength, "loss": 1.0})
+            checkpoint.save(run, step, {"x": np.ones(3) * step}, metrics={"strength": jnp.float32(strength), "loss": 1})
         checkpoint.save(run, 7, {"x": np.ones(3) * 7}, metrics={"loss": 1.0})
         checkpoint.save(run, 8, {"x": np.ones(3) * 8})
         run.wait()
         assert checkpoint.steps(directory) == [2, 7, 8]
-    assert checkpoint.load(directory, 2).metrics == {"strength": 0.9, "loss": 1.0}
+    assert checkpoint.load(directory, 2).metrics == {"strength": float(np.float32(0.9)), "loss": 1.0}
     with start(directory, resume=True, best="strength") as run:
         for step, strength in [(9, 0.95), (10, 0.0), (11, 0.0)]:
             checkpoint.save(run, step, {"x": np.ones(3)}, metrics={"strength": strength})
@@ -261,6 +262,17 @@ def test_damage_to_any_file_never_gives_wrong_numbers(directory, damage):
             path.write_bytes(content)
     assert fallbacks >= 3, "damage to the arrays or their description must show"
     assert checkpoint.load(directory).step == 2
+
+
+def test_no_changed_bit_in_the_description_goes_unseen(directory):
+    make_run(directory, tree=large)
+    path = place(directory, 2) / "info" / "metadata"
+    content = path.read_bytes()
+    for position in range(len(content)):
+        path.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
+        with contextlib.suppress(checkpoint_file.DamagedError):
+            checkpoint_file.read(place(directory, 2))
+            assert content[position : position + 1].isspace(), f"{content!r} changed at {position}"
 
 
 def test_a_damaged_checkpoint_is_set_aside_with_a_warning_and_the_run_goes_on(directory, capsys):
