@@ -100,13 +100,31 @@ def test_perfect_scores_are_finite_with_an_honest_interval():
     assert ratings["best"].elo == pytest.approx(-ratings["worst"].elo)
 
 
+def test_one_opponent_and_a_perfect_score_give_jeffreys_interval():
+    rating = rate([Pair("x", "y", 2.0)] * 200, "y", num_resamples=20000)["x"]
+    share = np.random.default_rng(6).beta(400.5, 0.5, size=100_000)
+    low, high = np.quantile(400 * np.log10(share / (1 - share)), [0.025, 0.975])
+    assert rating.low == pytest.approx(low, rel=0.03)
+    assert rating.high == pytest.approx(high, rel=0.1)
+
+
+def test_newton_never_runs_away():
+    random = np.random.default_rng(7)
+    points = 10 ** random.uniform(-9, 4, size=(300, 8, 8))  # hopeless scores, where full steps overshoot
+    points[:, np.arange(8), np.arange(8)] = 0
+    strengths = elo.fit(points, 0)
+    share = 1 / (1 + np.exp(strengths[:, None, :] - strengths[:, :, None]))
+    games = points + np.swapaxes(points, 1, 2)
+    np.testing.assert_allclose(np.sum(games * share, axis=2), np.sum(points, axis=2), atol=1e-3)
+
+
 def test_long_ladders_of_perfect_scores_are_solved():
     names = [f"{i:02}" for i in range(30)]
     pairs = [Pair(strong, weak, 2.0) for weak, strong in itertools.pairwise(names) for _ in range(100)]
     ratings = rate(pairs, names[0], num_resamples=100)
     steps = np.diff([ratings[name].elo for name in names])
     assert np.all(steps > 800)
-    assert np.all(np.isfinite(list(ratings.values())))
+    assert np.isfinite([bound for rating in ratings.values() for bound in rating]).all()
 
 
 @pytest.mark.parametrize("side", [0.0, 200.0], ids=["fair openings", "openings that favour a side"])
