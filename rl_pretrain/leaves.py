@@ -83,8 +83,9 @@ def nested(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 
 def checksum(array: np.ndarray) -> int:
-    """CRC-32 of the array's bytes."""
-    return zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8))  # pyright: ignore[reportArgumentType]
+    """CRC-32 of the array's dtype, shape and bytes."""
+    seed = zlib.crc32(f"{array.dtype}{array.shape}".encode())
+    return zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8), seed)  # pyright: ignore[reportArgumentType]
 
 
 def _kind(name: str, leaf: Any) -> Leaf:
