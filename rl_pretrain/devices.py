@@ -50,7 +50,7 @@ def describe(devices: Devices) -> str:
     """The devices in a few words, such as `2 × NVIDIA H200` or `4 virtual CPU devices on 2 cores`."""
     if devices[0].platform != "cpu":
         return " + ".join(f"{count} × {kind}" for kind, count in _count_kinds(devices).items())
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = _num_cores()
     noun = "CPU device" if len(devices) == 1 else "virtual CPU devices"
     return f"{len(devices)} {noun} on {cores} core{'s' * (cores != 1)}"
 
@@ -129,7 +129,29 @@ def _ask_for_cpu_devices(num_devices: int) -> bool:
         jax.config.update("jax_num_cpu_devices", num_devices)
     except RuntimeError:
         return False
+    if num_devices > 1:
+        _give_threads(num_devices)
     return True
+
+
+def _give_threads(num_devices: int) -> None:
+    """Keeps virtual devices from waiting for one another for ever.
+
+    XLA:CPU runs all of them on one pool of as many threads as there are cores, and a device that waits in a `pmean`
+    keeps its thread. With few cores nobody is left to do what it waits for, and XLA ends the process after 40 s (seen
+    with two devices on two cores). NPROC is where XLA reads the size of the pool; the longer time-out is for machines
+    under load.
+    """
+    os.environ.setdefault("NPROC", str(_num_cores() + 2 * num_devices))
+    flags = os.environ.get("XLA_FLAGS", "")
+    if "collective_call_terminate_timeout" not in flags:
+        flags += " --xla_cpu_collective_call_terminate_timeout_seconds=1200"
+        flags += " --xla_cpu_collective_call_warn_stuck_timeout_seconds=300"
+        os.environ["XLA_FLAGS"] = flags.strip()
+
+
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _sharding(devices: Devices) -> NamedSharding:

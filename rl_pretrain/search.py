@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -47,6 +48,16 @@ class Found(NamedTuple):
     value: jax.Array  # float32 [batch]: of the state, to the player to move who follows the policy
 
 
+class Analysis(NamedTuple):
+    """What search has seen of a batch of states, action by action: for people to look at."""
+
+    action: jax.Array  # int32 [batch]: the one to play
+    visits: jax.Array  # int32 [batch, actions]: simulations that began with it
+    values: jax.Array  # float32 [batch, actions]: expected return of the player to move; 0 where not tried
+    priors: jax.Array  # float32 [batch, actions]: the network's probabilities
+    variations: jax.Array  # int32 [batch, actions, length]: the line most searched, itself first; then -1s
+
+
 def search(env: Environment, predict: Predict, config: SearchConfig, key: jax.Array, states: State) -> Found:
     """Searches every state of a batch.
 
@@ -55,8 +66,57 @@ def search(env: Environment, predict: Predict, config: SearchConfig, key: jax.Ar
       key: consumed.
       states: `[batch, ...]`; a finished one gives an arbitrary action, and a value of 0.
     """
+    output = _search(env, predict, config, key, states)
+    summary = output.search_tree.summary()
+    return Found(
+        action=output.action.astype(jnp.int32),
+        policy=output.action_weights,
+        visits=summary.visit_probs,
+        value=_value_of_policy(output.action_weights, summary),
+    )
+
+
+def analyze(
+    env: Environment,
+    predict: Predict,
+    config: SearchConfig,
+    key: jax.Array,
+    states: State,
+    budget: jax.Array | int | None = None,
+    length: int = 16,
+) -> Analysis:
+    """Searches every state of a batch and tells what each action is worth.
+
+    Args:
+      predict, key, states: as for `search`.
+      budget: simulations after which to stop, if that is before `config.num_simulations`; may be traced, so that one
+        compilation serves quick looks and long ones.
+      length: longest variation to follow.
+    """
+    limit = config.num_simulations if budget is None else jnp.minimum(budget, config.num_simulations)
+
+    def loop(start, stop, body, carry):
+        del stop
+        return jax.lax.fori_loop(start, limit, body, carry)
+
+    output = _search(env, predict, config, key, states, loop)
+    tree = output.search_tree
+    summary = tree.summary()
+    return Analysis(
+        action=output.action.astype(jnp.int32),
+        visits=summary.visit_counts.astype(jnp.int32),
+        values=jnp.where(summary.visit_counts > 0, summary.qvalues, 0.0),
+        priors=jax.nn.softmax(tree.children_prior_logits[:, tree.ROOT_INDEX]),
+        variations=jax.vmap(functools.partial(_variations, length))(
+            tree.children_index, tree.children_visits, tree.children_discounts
+        ),
+    )
+
+
+def _search(env: Environment, predict: Predict, config: SearchConfig, key, states, loop: Callable = jax.lax.fori_loop):
+    """mctx's output, tree and all."""
     logits, values = evaluate(env, predict, states)
-    output = mctx.gumbel_muzero_policy(
+    return mctx.gumbel_muzero_policy(
         params=(),
         rng_key=key,
         root=mctx.RootFnOutput(prior_logits=logits, value=values, embedding=states),  # pyright: ignore
@@ -72,14 +132,30 @@ def search(env: Environment, predict: Predict, config: SearchConfig, key: jax.Ar
             maxvisit_init=config.visit_offset,
             rescale_values=config.rescale_values,
         ),
+        loop_fn=loop,
     )
-    summary = output.search_tree.summary()
-    return Found(
-        action=output.action.astype(jnp.int32),
-        policy=output.action_weights,
-        visits=summary.visit_probs,
-        value=_value_of_policy(output.action_weights, summary),
-    )
+
+
+def _variations(length: int, children: jax.Array, visits: jax.Array, discounts: jax.Array) -> jax.Array:
+    """From each action at the root along the most visited children to a leaf, or to the end of the episode.
+
+    Args: nodes by actions `[nodes, actions]`, of one tree: children and visits, and the discounts on the way there.
+
+    Returns: int32 `[actions, length]`, -1 behind the last action of a line.
+    """
+    nobody = -1
+
+    def follow(place, _):
+        node, action = place
+        is_tried = (action != nobody) & (children[node, action] >= 0)
+        child = jnp.where(is_tried, children[node, action], 0)
+        goes_on = is_tried & (discounts[node, action] != 0) & jnp.any(visits[child] > 0)
+        return (child, jnp.where(goes_on, jnp.argmax(visits[child]), nobody)), jnp.where(is_tried, action, nobody)
+
+    def line(action):
+        return jax.lax.scan(follow, (jnp.int32(0), action), length=length)[1]
+
+    return jax.vmap(line)(jnp.arange(visits.shape[-1], dtype=jnp.int32)).astype(jnp.int32)
 
 
 def _value_of_policy(policy: jax.Array, summary) -> jax.Array:

@@ -5,9 +5,10 @@ import os
 os.environ.setdefault("JAX_PLATFORMS", "cpu")  # before JAX is imported; set it to cuda to test there
 
 import hypothesis
-import jax
 
-jax.config.update("jax_num_cpu_devices", 4)
+from rl_pretrain import devices
+
+devices.use(4)
 
 # Deadlines would count compilation.
 hypothesis.settings.register_profile("jax", deadline=None)
