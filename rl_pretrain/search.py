@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -113,8 +113,15 @@ def analyze(
     )
 
 
-def _search(env: Environment, predict: Predict, config: SearchConfig, key, states, loop: Callable = jax.lax.fori_loop):
-    """mctx's output, tree and all."""
+def _search(
+    env: Environment,
+    predict: Predict,
+    config: SearchConfig,
+    key: jax.Array,
+    states: State,
+    loop: Callable = jax.lax.fori_loop,
+) -> Any:
+    """mctx's output, tree and all; `loop` runs the simulations."""
     logits, values = evaluate(env, predict, states)
     return mctx.gumbel_muzero_policy(
         params=(),
