@@ -34,12 +34,11 @@ import tyro
 
 from go_env import RULES_VERSION, Go, KoRule
 from go_env.symmetry import random_symmetry
-from rl_pretrain import checkpoint, devices, evaluate, json_file, learner, parallel
+from rl_pretrain import checkpoint, devices, evaluate, json_file, learner, metrics, parallel
 from rl_pretrain.checkpoint import Run, RunError
 from rl_pretrain.evaluate import MatchConfig, Score
 from rl_pretrain.interrupt import Stop, catch_signals
 from rl_pretrain.learner import LearnConfig, TrainState
-from rl_pretrain.metrics import Metrics, check_finite
 from rl_pretrain.networks.conv import ConvConfig, ConvNet
 from rl_pretrain.parallel import Steps
 from rl_pretrain.progress import Progress
@@ -121,6 +120,7 @@ PRESETS = {
     ),
     "cpu": Config(
         name="cpu",
+        devices=2,  # XLA:CPU keeps two cores busier with two programs than with one
         max_moves=120,
         iterations=70,
         eval_every=10,
@@ -193,6 +193,7 @@ class Setup(NamedTuple):
     pool: list[jax.Device]
     network: ConvNet
     optimizer: optax.GradientTransformation
+    schedule: optax.Schedule
     steps: Steps
 
 
@@ -201,7 +202,8 @@ def prepare(config: Config) -> Setup:
     pool = devices.use(config.devices)
     devices.use_compilation_cache()
     network = ConvNet(config.network, num_other_actions=1)
-    optimizer = learner.make_optimizer(config.learn, config.iterations * config.updates_per_iteration)
+    total_updates = config.iterations * config.updates_per_iteration
+    optimizer = learner.make_optimizer(config.learn, total_updates)
     steps = parallel.compile_steps(
         config.env,
         network.apply,
@@ -215,18 +217,18 @@ def prepare(config: Config) -> Setup:
         summarise=functools.partial(summarise, config),
         devices=pool,
     )
-    return Setup(pool, network, optimizer, steps)
+    return Setup(pool, network, optimizer, learner.make_schedule(config.learn, total_updates), steps)
 
 
 def main(config: Config, setup: Setup) -> None:
     """The whole run, top to bottom."""
-    pool, network, optimizer, steps = setup
+    pool, network, optimizer, schedule, steps = setup
     with contextlib.ExitStack() as stack:
         run = stack.enter_context(open_run(config, len(pool)))
         everything, totals, done = begin(config, network, optimizer, steps, pool), Totals(), 0
         if run.latest_step is not None:
             everything, totals, done = restore(run, everything)
-        metrics = stack.enter_context(Metrics(run.directory, iteration=done))
+        writer = stack.enter_context(metrics.Metrics(run.directory, iteration=done))
         stop = stack.enter_context(catch_signals())
         progress = stack.enter_context(show(config, everything, run, pool, done, stop))
 
@@ -241,10 +243,11 @@ def main(config: Config, setup: Setup) -> None:
             totals = totals.plus(config, played, seconds)
             row = totals._asdict() | describe_games(played) | learnt
             row["moves_per_second"] = config.moves_per_iteration / (rested - started)
-            check_finite(row)
+            row["learning_rate"] = float(schedule(totals.updates - 1))
+            metrics.check_finite(row)
             if (i + 1) % config.eval_every == 0:
                 row |= describe_score(measure(steps, everything, match_key, pool, num_matches=1))
-            metrics.write(i + 1, row)
+            writer.write(i + 1, row)
             progress.update(i + 1, row)
             if stop.requested or (i + 1) % config.save_every == 0 or i + 1 == config.iterations:
                 save(run, i + 1, everything, totals)
@@ -374,6 +377,7 @@ def show(
         start=done,
         facts={"devices": devices.describe(pool), "weights": f"{num_weights:,}", "run": str(run.directory)},
         history=("policy_loss", "value_loss", "score"),
+        past=metrics.read(run.directory) if done else (),
         brief=("games", "moves", "moves_per_second", "policy_loss", "value_loss", "game_length", "score"),
         notice=lambda: str(stop),
     )

@@ -29,7 +29,7 @@ class SelfplayConfig:
         at_least(0, self, "num_sampled_moves")
         if self.replay_steps % self.num_steps:
             raise SettingError(
-                f"replay_steps must be a multiple of {self.num_steps} num_steps, got {self.replay_steps}"
+                f"replay_steps must be a multiple of the {self.num_steps} num_steps, got {self.replay_steps}"
             )
 
 

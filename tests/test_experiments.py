@@ -1,5 +1,6 @@
 """Every script as a person runs it: a subprocess, its output, its exit status."""
 
+import importlib.util
 import json
 import os
 import re
@@ -113,26 +114,43 @@ def test_a_polite_signal_saves_and_says_how_to_go_on(whole_run, environ, tmp_pat
     assert_same_weights(weights(tmp_path / "runs/go_9x9/tiny"), weights(whole_run[0] / "runs/go_9x9/tiny"))
 
 
+@pytest.fixture(scope="module")
+def go_9x9():
+    spec = importlib.util.spec_from_file_location("go_9x9", GO)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["go_9x9"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--size=1"], ["size", "2 to 19", "1"]),
         (["--size=20"], ["size", "2 to 19", "20"]),
         (["--preset=huge"], ["huge", "cpu", "gpu", "paper", "tiny"]),
-        (["--devices=0"], ["devices", "at least 1", "0"]),
         (["--devices=3"], ["num_games", "multiple of the 3 devices"]),
         (["--komi=7.25"], ["komi", "multiple of 0.5"]),
         (["--komi=nan"], ["komi"]),
         (["--iterations=0"], ["iterations", "at least 1"]),
-        (["--selfplay.replay-steps=7"], ["replay", "multiple of num_steps 10"]),
+        (["--selfplay.replay-steps=7"], ["replay", "multiple of the 10 num_steps"]),
         (["--search.num-simulations=0"], ["num_simulations"]),
         (["--learn.learning-rate=-1"], ["learning_rate"]),
         (["--network.num-channels=0"], ["num_channels"]),
         (["--name=../elsewhere"], ["name"]),
     ],
 )
-def test_bad_settings_get_one_line(environ, tmp_path, arguments, words):
-    assert_error(run(environ, tmp_path, GO, "--preset=tiny", *arguments), *words)
+def test_settings_that_cannot_be_are_named(go_9x9, arguments, words):
+    with pytest.raises(go_9x9.SettingError) as error:
+        go_9x9.prepare(go_9x9.parse(["--preset=tiny", *arguments]))
+    assert "\n" not in str(error.value)
+    for word in words:
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize("arguments", [["--size=1"], ["--devices=0"]])
+def test_a_bad_setting_ends_the_script_with_one_line(environ, tmp_path, arguments):
+    name, value = arguments[0].removeprefix("--").split("=")
+    assert_error(run(environ, tmp_path, GO, "--preset=tiny", *arguments), name, f"got {value}")
     assert not (tmp_path / "runs").exists()
 
 
