@@ -1,0 +1,178 @@
+"""Sets of points as bits do what sets of points do, on every size of board; likewise chains and repeats on them."""
+
+import functools
+import random
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import oracle_go
+import pytest
+
+from go_env import Go, bitboard, board, superko
+from go_env.bitboard import Layout
+
+EVERY_SIZE = pytest.mark.parametrize("size", range(2, 20))
+
+
+def words(packed: jax.Array) -> bitboard.Bitboard:
+    """`[..., W]` → W arrays."""
+    return tuple(jnp.moveaxis(packed, -1, 0))
+
+
+def random_sets(size: int, num_sets: int = 40) -> np.ndarray:
+    """bool `[sets, size²]`: sparse ones, dense ones, none and all."""
+    generator = np.random.default_rng(size)
+    sets = generator.random((num_sets, size**2)) < np.linspace(0, 1, num_sets)[:, None]
+    return sets
+
+
+@EVERY_SIZE
+def test_sets_are_packed_and_unpacked(size):
+    layout, sets = Layout(size), random_sets(size)
+    packed = jax.jit(jax.vmap(layout.pack))(sets)
+    assert packed.dtype == jnp.uint32 and packed.shape == (len(sets), layout.num_words)
+    np.testing.assert_array_equal(layout.unpack(packed), sets)
+    np.testing.assert_array_equal(jnp.stack(layout.from_points(sets.T), axis=-1), packed)
+    np.testing.assert_array_equal(layout.unpack(jnp.stack(layout.board)), np.ones(size**2, bool))
+
+
+@EVERY_SIZE
+def test_a_step_in_each_direction_moves_every_member_and_drops_those_at_the_edge(size):
+    layout, sets = Layout(size), random_sets(size)
+
+    @jax.jit
+    @jax.vmap
+    def moved(is_member):
+        x = words(layout.pack(is_member))
+        sets = [layout.east(x), layout.west(x), layout.south(x), layout.north(x), layout.neighbours(x)]
+        return layout.unpack(jnp.stack([jnp.stack(y) for y in sets]))
+
+    boards = np.pad(sets.reshape(-1, size, size), ((0, 0), (1, 1), (1, 1)))
+    west, east = boards[:, 1:-1, 2:], boards[:, 1:-1, :-2]
+    north, south = boards[:, 2:, 1:-1], boards[:, :-2, 1:-1]
+    expected = np.stack([east, west, south, north, east | west | south | north], axis=1)
+    np.testing.assert_array_equal(moved(sets), expected.reshape(len(sets), 5, size**2))
+
+
+@EVERY_SIZE
+def test_an_action_is_the_set_of_its_point_and_what_is_no_point_is_empty(size):
+    layout = Layout(size)
+    actions = jnp.array([*range(size**2), size**2, size**2 + 1, 400, 2**31 - 1, -1, -(2**31)])
+    points = jax.jit(jax.vmap(lambda action: layout.unpack(jnp.stack(layout.point(action)))))(actions)
+    np.testing.assert_array_equal(points, np.eye(len(actions), size**2, dtype=bool))
+
+
+@pytest.mark.parametrize("size", [2, 5, 9, 19])
+def test_set_operations(size):
+    layout, x = Layout(size), random_sets(size)
+    y = x[np.random.default_rng(0).permutation(len(x))]
+
+    @jax.jit
+    @jax.vmap
+    def results(x, y):
+        a, b = words(layout.pack(x)), words(layout.pack(y))
+        sets = [
+            bitboard.union(a, b),
+            bitboard.intersection(a, b),
+            bitboard.difference(a, b),
+            bitboard.select(jnp.bool_(True), a, b),
+            bitboard.select(jnp.bool_(False), a, b),
+            bitboard.empty_like(a),
+        ]
+        return layout.unpack(jnp.stack([jnp.stack(s) for s in sets])), bitboard.count(a), bitboard.is_empty(a)
+
+    sets, count, is_empty = results(x, y)
+    np.testing.assert_array_equal(sets, np.stack([x | y, x & y, x & ~y, x, y, np.zeros_like(x)], axis=1))
+    np.testing.assert_array_equal(count, x.sum(axis=1))
+    np.testing.assert_array_equal(is_empty, ~x.any(axis=1))
+
+
+@EVERY_SIZE
+def test_the_union_of_several_codes_has_more_members_than_one_code(size):
+    """What makes the codes of a chain's liberties say whether there is exactly one liberty, and which."""
+    codes = bitboard.sperner_codes(size**2).astype(np.int32)
+    weight = codes[0].sum()
+    assert (codes.sum(axis=1) == weight).all()
+    unions = ((codes[:, None] + codes) > 0).sum(axis=2)
+    assert (unions[~np.eye(size**2, dtype=bool)] > weight).all()
+
+
+def random_positions(size: int, num_positions: int, seed: int) -> list[oracle_go.Board]:
+    """Legal positions of any density: random stones, without the chains that have no liberty."""
+    generator = random.Random(seed)
+    positions = []
+    for i in range(num_positions):
+        share_empty = (i + 1) / (num_positions + 1)
+        stones = [0 if generator.random() < share_empty else generator.choice((1, -1)) for _ in range(size**2)]
+        while not oracle_go.is_legal_position(stones, size):
+            point = next(p for p in range(size**2) if stones[p] and not oracle_go.has_liberty(stones, p, size))
+            stones[point] = 0
+        positions.append(tuple(stones))
+    return positions
+
+
+OTHER_SIZES = [pytest.param(size, marks=pytest.mark.slow) for size in (11, 12, 14, 15, 17, 18)]
+
+
+@pytest.mark.parametrize("size", [2, 6, 9, 10, 13, 16, *OTHER_SIZES])
+def test_atari_legality_captures_and_area_on_random_positions(size):
+    go = Go(size)
+    positions = random_positions(size, 8, seed=size)
+
+    @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})  # compiling takes longest
+    @jax.vmap
+    def judge(stones, to_play):
+        state = go.from_stones(stones, to_play)
+        atari = go.layout.unpack(jnp.stack(board.in_atari(go.layout, words(state.liberties))))
+        after = jax.vmap(go.step, (None, 0))(state, jnp.arange(size**2))
+        return atari, go.legal_actions(state)[:-1], go.area(state), jax.vmap(go.stones)(after)
+
+    stones = np.array(positions).reshape(-1, size, size)
+    for to_play in (1, -1):
+        judged = jax.tree.map(np.asarray, judge(stones, np.full(len(positions), to_play)))
+        for i, position in enumerate(positions):
+            atari, legal, area, after = (x[i] for x in judged)
+            boards = [oracle_go.place(position, p, to_play, size) for p in range(size**2)]
+            is_in_atari = [bool(c) and len(oracle_go.liberties(position, p, size)) == 1 for p, c in enumerate(position)]
+            assert atari.tolist() == is_in_atari
+            assert legal.tolist() == [b is not None for b in boards]
+            assert tuple(area.ravel()) == oracle_go.area(position, size)
+            expected = [position if b is None else b for b in boards]
+            np.testing.assert_array_equal(after.reshape(-1, size**2), expected)
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 9, 19])
+def test_repeats_are_found_among_past_positions_and_only_where_the_rule_applies(size):
+    """Past positions: what each move leads to, those with a stone more or less or of another colour, and others."""
+    layout = Layout(size)
+    generator = random.Random(size)
+    num_past = 64
+
+    @jax.jit
+    def repeats(stones, past, applies):
+        """Points by which Black would recreate a past position."""
+        black, white = (words(layout.pack(stones == c)) for c in (1, -1))
+        past_black, past_white = (words(jax.vmap(layout.pack)(past == c)) for c in (1, -1))
+        liberties = board.chain_liberties(layout, black, white)
+        found = superko.repeats(layout, black, white, liberties, past_black, past_white, applies)
+        return layout.unpack(jnp.stack(found))
+
+    num_found = 0
+    for position in random_positions(size, 20, seed=1):
+        boards = {p: oracle_go.place(position, p, 1, size) for p in range(size**2)}
+        reachable = [b for b in boards.values() if b is not None]
+        past = [generator.choice(reachable or [position]) for _ in range(num_past)]
+        for i in range(num_past // 2):  # spoil one half at one point
+            spoilt = list(past[i])
+            spoilt[generator.randrange(size**2)] = generator.choice((-1, 0, 1))
+            if oracle_go.is_legal_position(spoilt, size):
+                past[i] = tuple(spoilt)
+        past[0] = position
+        applies = [generator.random() < 0.3 for _ in range(num_past)]
+        forbidden = {b for b, a in zip(past, applies, strict=True) if a}
+        expected = [b is not None and b in forbidden for b in boards.values()]
+        found = repeats(np.array(position), np.array(past), np.array(applies))
+        assert found.tolist() == expected
+        num_found += sum(expected)
+    assert num_found > 0
