@@ -131,7 +131,7 @@ def test_a_renewed_game_goes_like_a_new_one(ko):
     play = jax.jit(jax.vmap(lambda key, start: random_go.play(go, key, start, go.move_limit, see)))
     keys = jax.random.split(jax.random.key(0), 50)
     fresh = jax.vmap(lambda _: go.init(komi=-1.5))(keys)
-    old, _, _ = play(keys, fresh)
+    old, _, _ = play(keys, jax.vmap(lambda _: go.from_stones(jnp.eye(3), komi=-1.5))(keys))
     assert bool((old.discount == 0).all())
     renewed = jax.vmap(go.renew)(old)
     chex.assert_trees_all_equal(renewed._replace(history=None), fresh._replace(history=None))
