@@ -173,12 +173,12 @@ def test_random_symmetry_moves_all_of_an_example_alike_and_draws_all_eight():
     size = 3
     marks = jnp.arange(1, size**2 + 2)
     board = marks[:-1].reshape(size, size)
-    example = Example(jnp.stack([board, -board], axis=-1), marks, marks % 2 == 0, jnp.float32(0.25))
+    example = Example(jnp.stack([board, -board], axis=-1), marks, marks % 3 == 0, jnp.float32(0.25))
     keys = jax.random.split(jax.random.key(0), 100)
     seen = jax.jit(jax.vmap(random_symmetry, (0, None)))(keys, example)
     np.testing.assert_array_equal(seen.observation[..., 0].reshape(-1, size**2), seen.policy[:, :-1])
     np.testing.assert_array_equal(seen.observation[..., 1], -seen.observation[..., 0])
-    np.testing.assert_array_equal(seen.legal, seen.policy % 2 == 0)
+    np.testing.assert_array_equal(seen.legal, seen.policy % 3 == 0)
     np.testing.assert_array_equal(seen.value, np.full(100, 0.25))
     assert (seen.policy[:, -1] == marks[-1]).all()
     assert len(np.unique(seen.policy, axis=0)) == NUM_SYMMETRIES
