@@ -58,7 +58,7 @@ def observe(go, state: State) -> jax.Array:
         state.ply.astype(jnp.float32) / go.move_limit,
     ])  # fmt: skip
     everywhere = jnp.broadcast_to(scalars[:, None], (scalars.size, go.num_points))
-    planes = jnp.concatenate([jnp.ones((1, go.num_points)), planes, everywhere])
+    planes = jnp.concatenate([jnp.ones((1, go.num_points), jnp.float32), planes, everywhere])
     return planes.T.reshape(go.observation_shape)
 
 

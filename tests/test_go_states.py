@@ -145,3 +145,13 @@ def test_renewing_a_running_game_changes_nothing():
     for action in (4, 0, 9):
         state = go.step(state, action)
     chex.assert_trees_all_equal(go.renew(state), state)
+
+
+def test_64_bit_mode_changes_no_dtype():
+    def everything(action):
+        state = GO.step(GO.init(), action)
+        return see(state), see(GO.renew(state)), GO.from_stones(GO.stones(state), -1, 0.5)
+
+    expected = jax.eval_shape(everything, jnp.int32(3))
+    with jax.enable_x64(True):
+        chex.assert_trees_all_equal_shapes_and_dtypes(jax.eval_shape(everything, jnp.int64(3)), expected)
