@@ -1,0 +1,209 @@
+"""Outside Go engines as opponents: a client for programs that speak the Go Text Protocol, such as GNU Go.
+
+with Client(gnugo(level=1)) as black, Client(gnugo(level=10)) as white:
+    game = play_game(black, white, Go(9))
+print(game.result, sgf.write(game))
+"""
+
+import collections
+import contextlib
+import os
+import queue
+import shlex
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from typing import IO
+
+from go_env import record, sgf, text
+from go_env.env import Go
+from go_env.gtp_syntax import write_score
+
+
+class EngineError(Exception):
+    """The engine cannot be started, has died, or does not keep to the protocol. One line."""
+
+
+class CommandFailedError(Exception):
+    """The engine answered that it cannot do this; it can be asked on. One line."""
+
+
+class Client:
+    """An engine in a process of its own. Close it, or use it in a `with` statement.
+
+    Args:
+      command: program and arguments.
+      timeout: seconds to wait for an answer. An engine that takes longer is killed.
+      name: what errors call the engine; default its program.
+
+    Raises: EngineError when it cannot be started.
+    """
+
+    def __init__(self, command: Sequence[str | os.PathLike], timeout: float = 60.0, name: str | None = None):
+        words = [os.fspath(word) for word in command]
+        self.name = name or os.path.basename(words[0])
+        self._timeout = timeout
+        self._num_sent = 0
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._complaints: collections.deque[str] = collections.deque(maxlen=5)
+        try:
+            self._process = subprocess.Popen(
+                words,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+            )
+        except OSError as error:
+            raise EngineError(f"cannot start {shlex.join(words)}: {error.strerror or error}") from error
+        # Threads read both ends: an engine that nobody listens to would stop when a pipe is full.
+        self._readers = [
+            threading.Thread(target=self._read_answers, args=(self._process.stdout,), daemon=True),
+            threading.Thread(target=self._read_complaints, args=(self._process.stderr,), daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def send(self, command: str, timeout: float | None = None) -> str:
+        """The text of the engine's answer, lines separated by `\\n`.
+
+        Args:
+          command: one line without id, such as `genmove black`.
+          timeout: seconds to wait; default the client's.
+
+        Raises:
+          CommandFailedError: the engine answered with `?`.
+          EngineError: it did not answer in time (it is then killed), has died, or answered something else.
+        """
+        if not command.strip() or not command.isprintable() or "#" in command or command.split()[0].isdecimal():
+            raise ValueError(f"a command is one line without id and comment, got {command!r}")
+        self._num_sent += 1
+        with contextlib.suppress(OSError):  # it has died: then there is no answer either
+            assert self._process.stdin is not None
+            self._process.stdin.write(f"{self._num_sent} {command}\n")
+            self._process.stdin.flush()
+        first, *rest = self._receive(command, self._timeout if timeout is None else timeout)
+        id, _, answer = first[1:].partition(" ")
+        if first[0] not in "=?" or id.strip() != str(self._num_sent):
+            raise self._fail(f"answered {first!r} to {command!r}")
+        answer = "\n".join([answer.strip(), *rest]).strip("\n")
+        if first[0] == "?":
+            raise CommandFailedError(f"{self.name} failed at {command!r}: {answer}")
+        return answer
+
+    def close(self) -> None:
+        """Ends the engine: asks first, then insists."""
+        if self._process.poll() is None:
+            with contextlib.suppress(EngineError, CommandFailedError):
+                self.send("quit", timeout=2.0)
+        with contextlib.suppress(OSError):
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=2.0)
+        self._kill()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _receive(self, command: str, timeout: float) -> list[str]:
+        """Lines up to an empty one; empty ones before are skipped."""
+        lines: list[str] = []
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise self._fail(f"gave no answer to {command!r} in {timeout:g} s and was killed") from None
+            if line is None:
+                raise self._fail(f"ended before it answered {command!r}")
+            if line:
+                lines.append(line)
+            elif lines:
+                return lines
+
+    def _fail(self, what: str) -> EngineError:
+        self._kill()
+        complaints = " | ".join(self._complaints)
+        return EngineError(f"{self.name} {what}" + (f"; its last words: {complaints}" if complaints else ""))
+
+    def _kill(self) -> None:
+        with contextlib.suppress(OSError):
+            self._process.kill()
+        self._process.wait()
+        for reader in self._readers:
+            reader.join(timeout=1.0)  # a child of the engine may hold the pipes open
+
+    def _read_answers(self, stream: IO[str]) -> None:
+        for line in stream:
+            self._lines.put(line.rstrip())
+        self._lines.put(None)
+
+    def _read_complaints(self, stream: IO[str]) -> None:
+        for line in stream:
+            if line.strip():
+                self._complaints.append(line.strip()[:200])
+
+
+def gnugo(level: int = 10, seed: int = 0) -> list[str]:
+    """The command that starts GNU Go under the rules of `go_env`: area scoring, positional superko, no suicide.
+
+    Raises: EngineError when it is not installed.
+    """
+    places = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/games"])  # Debian's place is not in every PATH
+    program = shutil.which("gnugo", path=places)
+    if program is None:
+        raise EngineError(
+            "GNU Go is not installed: `apt install gnugo` (Debian, Ubuntu) or `brew install gnu-go` (macOS)"
+        )
+    rules = ["--chinese-rules", "--positional-superko", "--forbid-suicide", "--capture-all-dead"]
+    return [program, "--mode", "gtp", *rules, "--level", str(level), "--seed", str(seed)]
+
+
+def play_game(black: Client, white: Client, go: Go) -> sgf.Game:
+    """One game between two engines, refereed by the rules of `go`, its move limit included.
+
+    Raises: EngineError where an engine makes an illegal move or does not accept the other's.
+    """
+    engines = {1: black, -1: white}
+    for engine in engines.values():
+        for command in (f"boardsize {go.size}", "clear_board", f"komi {go.komi:g}"):
+            _ask(engine, command)
+    game, resigned = record.begin(go), False
+    while not resigned and record.num_passes(game) < 2 and len(game.plies) < go.move_limit:
+        colour = game.to_play
+        name = "black" if colour == 1 else "white"
+        move = _ask(engines[colour], f"genmove {name}")
+        resigned = move.lower() == "resign"
+        if not resigned:
+            game = _played(game, engines[colour], move)
+            _ask(engines[-colour], f"play {name} {move}")
+    return sgf.Game(
+        size=go.size,
+        moves=tuple(sgf.Move(ply.colour, ply.action) for ply in game.plies),
+        komi=go.komi,
+        rules="Chinese",
+        result=("W+Resign" if game.to_play == 1 else "B+Resign") if resigned else write_score(record.score(game)),
+        info={"PB": black.name, "PW": white.name},
+    )
+
+
+def _ask(engine: Client, command: str) -> str:
+    try:
+        return engine.send(command)
+    except CommandFailedError as error:
+        raise EngineError(str(error)) from error
+
+
+def _played(game: record.Record, engine: Client, move: str) -> record.Record:
+    try:
+        return record.play(game, game.to_play, text.action(move, game.go.size))
+    except ValueError as error:
+        raise EngineError(f"{engine.name} played {move}: {error}") from error
