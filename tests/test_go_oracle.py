@@ -103,7 +103,7 @@ def assert_equal(game: oracle_go.Game, ours: Record, where: str):
 def test_random_play_agrees_with_plain_python_at_every_ply(size, ko):
     met = compare(size, ko)
     if size <= 5:
-        is_ko_possible = (size, ko) != (2, "simple")  # on 2×2 what recaptures one stone is never captured at once
+        is_ko_possible = (size, ko) != (2, "simple")  # on 2×2 nothing can be taken back at once
         assert (met.ko_points > 0) == is_ko_possible, "did the games meet the ko rule?"
     if size <= 3:
         assert all(met.rules_differ[other] > 0 for other in KO_RULES if other != ko), f"nothing told rules apart: {met}"
