@@ -61,10 +61,8 @@ class Client:
         except OSError as error:
             raise EngineError(f"cannot start {shlex.join(words)}: {error.strerror or error}") from error
         # Threads read both ends: an engine that nobody listens to would stop when a pipe is full.
-        self._readers = [
-            threading.Thread(target=self._read_answers, args=(self._process.stdout,), daemon=True),
-            threading.Thread(target=self._read_complaints, args=(self._process.stderr,), daemon=True),
-        ]
+        targets = (self._read_answers, self._read_complaints)
+        self._readers = [threading.Thread(target=target, daemon=True) for target in targets]
         for reader in self._readers:
             reader.start()
 
@@ -83,9 +81,8 @@ class Client:
             raise ValueError(f"a command is one line without id and comment, got {command!r}")
         self._num_sent += 1
         with contextlib.suppress(OSError):  # it has died: then there is no answer either
-            assert self._process.stdin is not None
-            self._process.stdin.write(f"{self._num_sent} {command}\n")
-            self._process.stdin.flush()
+            _open(self._process.stdin).write(f"{self._num_sent} {command}\n")
+            _open(self._process.stdin).flush()
         first, *rest = self._receive(command, self._timeout if timeout is None else timeout)
         id, _, answer = first[1:].partition(" ")
         if first[0] not in "=?" or id.strip() != str(self._num_sent):
@@ -95,14 +92,18 @@ class Client:
             raise CommandFailedError(f"{self.name} failed at {command!r}: {answer}")
         return answer
 
+    @property
+    def is_running(self) -> bool:
+        """False once the engine has ended or was killed."""
+        return self._process.poll() is None
+
     def close(self) -> None:
         """Ends the engine: asks first, then insists."""
-        if self._process.poll() is None:
+        if self.is_running:
             with contextlib.suppress(EngineError, CommandFailedError):
                 self.send("quit", timeout=2.0)
         with contextlib.suppress(OSError):
-            assert self._process.stdin is not None
-            self._process.stdin.close()
+            _open(self._process.stdin).close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=2.0)
         self._kill()
@@ -123,6 +124,7 @@ class Client:
             except queue.Empty:
                 raise self._fail(f"gave no answer to {command!r} in {timeout:g} s and was killed") from None
             if line is None:
+                self._lines.put(None)  # for the next to ask
                 raise self._fail(f"ended before it answered {command!r}")
             if line:
                 lines.append(line)
@@ -141,15 +143,22 @@ class Client:
         for reader in self._readers:
             reader.join(timeout=1.0)  # a child of the engine may hold the pipes open
 
-    def _read_answers(self, stream: IO[str]) -> None:
-        for line in stream:
-            self._lines.put(line.rstrip())
+    def _read_answers(self) -> None:
+        with _open(self._process.stdout) as stream:
+            for line in stream:
+                self._lines.put(line.rstrip())
         self._lines.put(None)
 
-    def _read_complaints(self, stream: IO[str]) -> None:
-        for line in stream:
-            if line.strip():
-                self._complaints.append(line.strip()[:200])
+    def _read_complaints(self) -> None:
+        with _open(self._process.stderr) as stream:
+            for line in stream:
+                if line.strip():
+                    self._complaints.append(line.strip()[:200])
+
+
+def _open(stream: IO[str] | None) -> IO[str]:
+    assert stream is not None  # all three are pipes
+    return stream
 
 
 def gnugo(level: int = 10, seed: int = 0) -> list[str]:
