@@ -84,12 +84,15 @@ def test_a_fresh_tower_is_the_identity():
     assert np.any(gradient)  # zero, but free to leave it
 
 
-def test_a_corner_and_the_value_hear_from_every_point(net, params):
-    """One block reaches three points far by its convolutions; the rest must come through the pools."""
+def test_every_point_is_heard_everywhere(net, params):
+    """Two convolutions reach two points far; the rest must come through the pools of block and heads."""
+    block = Block(jnp.float32)
+    weights = random_like(jax.eval_shape(block.init, jax.random.key(0), boards(9)))
+    of_block = jax.grad(lambda x: jnp.sum(block.apply(weights, x)[8, 8]))(boards(9)[0])
     of_corner = jax.grad(lambda x: net.apply(params, x)[0][80])(boards(9)[0])
     of_value = jax.grad(lambda x: net.apply(params, x)[1])(boards(9)[0])
-    assert np.all(np.any(of_corner != 0, axis=-1))
-    assert np.all(np.any(of_value != 0, axis=-1))
+    for gradient in (of_block, of_corner, of_value):
+        assert np.all(np.any(gradient != 0, axis=-1))
 
 
 def test_bfloat16_computes_nearly_the_same_and_answers_in_float32(net, params):
