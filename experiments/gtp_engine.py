@@ -4,8 +4,8 @@
 
 In Sabaki: Engines, Manage Engines, Add; the path is that of python, the arguments are this script with its full path
 and --run with the full path of the run. Lizzie takes the whole line as its engine-command. Boards may have any size
-from 2 to 19, whatever the network has learnt on. The first move on a size compiles the search, which takes about half
-a minute; the next start finds it compiled. Only GTP goes to standard output.
+from 2 to 19, whatever the network has learnt on. The first move on a size compiles the search: half a minute on 9×9,
+longer on 19×19; the next start finds it compiled. Only GTP goes to standard output.
 """
 
 import dataclasses

@@ -93,7 +93,7 @@ class Brain(Protocol):
     """Chooses moves."""
 
     def __call__(self, go: Go, state: State, effort: float) -> Sequence[Candidate]:
-        """All legal moves, the one to play first.
+        """All legal moves: the one to play, then others that were tried, then the rest.
 
         Args:
           state: a game that is not over. It may know less of the game than the session: see `go_env.record.state`.
