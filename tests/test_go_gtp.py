@@ -567,19 +567,26 @@ def test_any_lines_whatever_get_well_formed_answers(lines):
         assert is_blank == (answer == ""), (line, answer)
 
 
-def malformed(draw) -> str:
-    name = draw(st.sampled_from([n for n in COMMANDS if n not in ("known_command", "set_free_handicap")]))
-    words = WELL_FORMED[name].split()
+@st.composite
+def malformed_lines(draw) -> str:
+    """A command that does not exist, has an argument too many, or one that nothing can be."""
     junk = draw(st.text(st.characters(min_codepoint=33, max_codepoint=255, exclude_characters="#\x7f"), min_size=1))
-    return f"{name} {' '.join(words)} {junk} {junk} x y z"
+    name = draw(st.sampled_from([n for n in COMMANDS if n not in ("known_command", "set_free_handicap")]))
+    kind = draw(st.sampled_from(["unknown", "too many", "impossible"]))
+    if kind == "unknown":
+        return f"{name}{junk} {WELL_FORMED[name]}"
+    if kind == "impossible" and WELL_FORMED[name]:
+        return f"{name} {'_' * len(WELL_FORMED[name].split())}{junk}"
+    return f"{name} {WELL_FORMED[name]} {junk} {junk} x y z"
 
 
-@settings(max_examples=1000)
-@given(st.composite(malformed)())
-def test_malformed_commands_get_errors_and_change_nothing(line):
+@settings(max_examples=NUM_EXAMPLES)
+@given(st.lists(malformed_lines(), min_size=LINES_EACH, max_size=LINES_EACH + 5))
+def test_malformed_commands_get_errors_and_change_nothing(lines):
     session = Session(random_brain(), small, size=5)
     before = session.record
-    assert ask(session, line).startswith("? "), line
+    for line in lines:
+        assert re.fullmatch(r"\? [a-z ]+\n\n", ask(session, line)), line
     assert session.record is before and not session.has_quit
 
 
