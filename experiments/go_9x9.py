@@ -26,9 +26,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 import tyro
 
@@ -36,9 +36,10 @@ from go_env import RULES_VERSION, Go, KoRule
 from go_env.symmetry import random_symmetry
 from rl_pretrain import checkpoint, devices, evaluate, json_file, learner, metrics, parallel
 from rl_pretrain.checkpoint import Run, RunError
+from rl_pretrain.devices import Devices
 from rl_pretrain.evaluate import MatchConfig, Score
 from rl_pretrain.interrupt import Stop, catch_signals
-from rl_pretrain.learner import LearnConfig, TrainState
+from rl_pretrain.learner import LearnConfig, TrainState, Weights
 from rl_pretrain.networks.conv import ConvConfig, ConvNet
 from rl_pretrain.parallel import Steps
 from rl_pretrain.progress import Progress
@@ -164,7 +165,7 @@ class Everything(NamedTuple):
 
     key: jax.Array  # [], of the whole run
     train: TrainState  # the same on every device
-    initial: chex.ArrayTree  # weights before the first update, the same on every device
+    initial: Weights  # weights before the first update, the same on every device
     games: Games  # every device its own
     replay: Replay  # every device its own
 
@@ -190,7 +191,7 @@ class Totals(NamedTuple):
 class Setup(NamedTuple):
     """What the settings amount to."""
 
-    pool: list[jax.Device]
+    pool: Devices
     network: ConvNet
     optimizer: optax.GradientTransformation
     schedule: optax.Schedule
@@ -206,7 +207,7 @@ def prepare(config: Config) -> Setup:
     optimizer = learner.make_optimizer(config.learn, total_updates)
     steps = parallel.compile_steps(
         config.env,
-        network.apply,
+        network.apply,  # pyright: ignore[reportArgumentType] (flax types it loosely)
         optimizer,
         config.selfplay,
         config.learn,
@@ -243,7 +244,7 @@ def main(config: Config, setup: Setup) -> None:
             totals = totals.plus(config, played, seconds)
             row = totals._asdict() | describe_games(played) | learnt
             row["moves_per_second"] = config.moves_per_iteration / (rested - started)
-            row["learning_rate"] = float(schedule(totals.updates - 1))
+            row["learning_rate"] = np.asarray(schedule(totals.updates - 1)).item()
             metrics.check_finite(row)
             if (i + 1) % config.eval_every == 0:
                 row |= describe_score(measure(steps, everything, match_key, pool, num_matches=1))
@@ -262,7 +263,7 @@ def main(config: Config, setup: Setup) -> None:
 
 
 def begin(
-    config: Config, network: ConvNet, optimizer: optax.GradientTransformation, steps: Steps, pool: Sequence[jax.Device]
+    config: Config, network: ConvNet, optimizer: optax.GradientTransformation, steps: Steps, pool: Devices
 ) -> Everything:
     """A run before its first iteration."""
     key = jax.random.key(config.seed)
@@ -274,9 +275,7 @@ def begin(
     return Everything(run_key, train, initial, games, replay)
 
 
-def play(
-    steps: Steps, everything: Everything, key: jax.Array, pool: Sequence[jax.Device]
-) -> tuple[Everything, dict[str, Any]]:
+def play(steps: Steps, everything: Everything, key: jax.Array, pool: Devices) -> tuple[Everything, dict[str, Any]]:
     """Moves every game on, with the averaged weights."""
     keys = parallel.split(key, pool)
     games, replay, sums = steps.play(keys, everything.train.average, everything.games, everything.replay)
@@ -284,7 +283,7 @@ def play(
 
 
 def learn(
-    steps: Steps, everything: Everything, key: jax.Array, pool: Sequence[jax.Device], num_updates: int
+    steps: Steps, everything: Everything, key: jax.Array, pool: Devices, num_updates: int
 ) -> tuple[Everything, dict[str, Any]]:
     """Some updates, and the means of their scalars. A Python loop: inside `scan` XLA:CPU's convolutions crawl."""
     train, history = everything.train, []
@@ -296,9 +295,7 @@ def learn(
     return everything._replace(train=train), means
 
 
-def measure(
-    steps: Steps, everything: Everything, key: jax.Array, pool: Sequence[jax.Device], num_matches: int
-) -> Score:
+def measure(steps: Steps, everything: Everything, key: jax.Array, pool: Devices, num_matches: int) -> Score:
     """Score of the averaged weights against the initial network."""
     matches = [
         evaluate.gather(steps.match(parallel.split(match_key, pool), everything.train.average, everything.initial))
@@ -366,9 +363,7 @@ def save(run: Run, iteration: int, everything: Everything, totals: Totals) -> No
     checkpoint.save(run, iteration, everything, {"totals": totals._asdict()})
 
 
-def show(
-    config: Config, everything: Everything, run: Run, pool: Sequence[jax.Device], done: int, stop: Stop
-) -> Progress:
+def show(config: Config, everything: Everything, run: Run, pool: Devices, done: int, stop: Stop) -> Progress:
     """The display of the run."""
     num_weights = sum(x.size for x in jax.tree.leaves(everything.train.params)) // len(pool)
     return Progress(

@@ -147,7 +147,7 @@ def is_empty(x: Bitboard) -> jax.Array:
 
 def count(x: Bitboard) -> jax.Array:
     """Number of members, int32."""
-    return sum(jax.lax.population_count(w) for w in x).astype(jnp.int32)
+    return functools.reduce(jnp.add, [jax.lax.population_count(w) for w in x]).astype(jnp.int32)
 
 
 @functools.cache

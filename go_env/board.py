@@ -6,6 +6,7 @@ liberties is one bitboard, spread over the chains by a flood, for all `k` and bo
 """
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ from go_env.bitboard import Bitboard, Layout, difference, intersection, sperner_
 
 
 @functools.cache
-def code_planes(layout: Layout) -> tuple[np.ndarray, ...]:
+def code_planes(layout: Layout) -> tuple[Any, ...]:
     """Per word, uint32 `[planes]`: the points whose code has bit `k`."""
     return layout.from_points(sperner_codes(layout.num_points))
 

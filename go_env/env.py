@@ -216,7 +216,7 @@ def _advance(go: Go, state: State, action: jax.Array) -> State:
         stones=stones,
         liberties=liberties,
         legal=jnp.where(is_over, everywhere, playable),
-        history=(),
+        history=(),  # pyright: ignore[reportArgumentType] (no leaf: the kernel does not see it)
         to_play=to_play,
         ply=ply,
         passes=passes,

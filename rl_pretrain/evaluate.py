@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -144,7 +144,7 @@ def gather(matches: Match) -> Match:
     """Puts together what devices played: leaves `[devices, ...]` → one match with all their pairs, on the host."""
     matches = jax.device_get(matches)
 
-    def join(x, pairs_axis):
+    def join(x: Any, pairs_axis: int) -> Any:
         return np.concatenate(list(x), axis=pairs_axis)
 
     return Match(

@@ -2,9 +2,8 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import chex
 import jax
 import jax.numpy as jnp
 import optax
@@ -13,7 +12,10 @@ from rl_pretrain.replay import Example
 from rl_pretrain.search import mask_illegal
 from rl_pretrain.settings import SettingError, at_least
 
-Apply = Callable[[chex.ArrayTree, jax.Array], tuple[jax.Array, jax.Array]]
+Weights = Any
+"""A network's parameters: a pytree of arrays, such as flax makes."""
+
+Apply = Callable[[Weights, jax.Array], tuple[jax.Array, jax.Array]]
 """Weights and observations `[batch, ...]` → logits `[batch, actions]` and values `[batch]`."""
 
 
@@ -50,8 +52,8 @@ class LearnConfig:
 class TrainState(NamedTuple):
     """All that learning changes."""
 
-    params: chex.ArrayTree
-    average: chex.ArrayTree  # exponential moving average of params
+    params: Weights
+    average: Weights  # exponential moving average of params
     opt_state: optax.OptState
     num_updates: jax.Array  # int32 []
 
@@ -72,12 +74,12 @@ def make_optimizer(config: LearnConfig, total_updates: int) -> optax.GradientTra
     )
 
 
-def init(optimizer: optax.GradientTransformation, params: chex.ArrayTree) -> TrainState:
+def init(optimizer: optax.GradientTransformation, params: Weights) -> TrainState:
     """The state before the first update."""
     return TrainState(params, params, optimizer.init(params), jnp.int32(0))
 
 
-def losses(apply: Apply, params: chex.ArrayTree, batch: Example, axis: str | None = None) -> dict[str, jax.Array]:
+def losses(apply: Apply, params: Weights, batch: Example, axis: str | None = None) -> dict[str, jax.Array]:
     """Cross-entropy to the search policy, squared error to the outcome; means over `[batch]`.
 
     Positions whose outcome is unknown are left out of the value loss, which is divided by the number of known ones
@@ -131,9 +133,9 @@ def update(
     return TrainState(params, average, opt_state, state.num_updates + 1), scalars
 
 
-def _kernels(params: chex.ArrayTree) -> chex.ArrayTree:
+def _kernels(params: Weights) -> Any:
     return jax.tree.map(lambda x: x.ndim > 1, params)
 
 
-def _mean_over(axis: str | None, tree: chex.ArrayTree) -> chex.ArrayTree:
+def _mean_over(axis: str | None, tree: Any) -> Any:
     return tree if axis is None else jax.lax.pmean(tree, axis)

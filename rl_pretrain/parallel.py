@@ -5,18 +5,17 @@ Every device plays its own games and learns from its own replay; gradients and s
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
-import chex
 import jax
 import optax
 
 from rl_pretrain import evaluate, learner, replay, selfplay
-from rl_pretrain.devices import AXIS
+from rl_pretrain.devices import AXIS, Devices
 from rl_pretrain.environment import Environment
 from rl_pretrain.evaluate import Match, MatchConfig
-from rl_pretrain.learner import Apply, LearnConfig, TrainState
+from rl_pretrain.learner import Apply, LearnConfig, TrainState, Weights
 from rl_pretrain.replay import Example, Replay
 from rl_pretrain.search import SearchConfig
 from rl_pretrain.selfplay import Games, SelfplayConfig, Trajectory
@@ -31,13 +30,13 @@ Augment = Callable[[jax.Array, Example], Example]
 class Steps(NamedTuple):
     """The functions of a loop. Arguments and results are `[devices, ...]`; scalars are the same on every device."""
 
-    begin: Callable[[jax.Array, chex.ArrayTree], tuple[Games, Replay]]
+    begin: Callable[[jax.Array, Weights], tuple[Games, Replay]]
     """key, weights → fresh games, empty replay."""
-    play: Callable[[jax.Array, chex.ArrayTree, Games, Replay], tuple[Games, Replay, Scalars]]
+    play: Callable[[jax.Array, Weights, Games, Replay], tuple[Games, Replay, Scalars]]
     """key, weights, games, replay → the games some moves later, and the replay with what was seen. Donates both."""
     learn: Callable[[jax.Array, TrainState, Replay], tuple[TrainState, Scalars]]
     """key, state, replay → the state one update later. Donates the state."""
-    match: Callable[[jax.Array, chex.ArrayTree, chex.ArrayTree], Match]
+    match: Callable[[jax.Array, Weights, Weights], Match]
     """key, weights of the first player, of the second → every device's share of a match."""
 
 
@@ -52,7 +51,7 @@ def compile_steps(
     max_moves: int,
     augment: Augment,
     summarise: Callable[[Trajectory], Scalars],
-    devices: Sequence[jax.Device],
+    devices: Devices,
 ) -> Steps:
     """Compiles (when first called) the steps for these devices, each with an equal share of games and batch.
 
@@ -66,7 +65,9 @@ def compile_steps(
     num_games = _share(selfplay_config.num_games, "num_games", devices)
     batch_size = _share(learn_config.batch_size, "batch_size", devices)
     num_pairs = _share(match_config.num_pairs, "num_pairs", devices)
-    pmap = functools.partial(jax.pmap, axis_name=AXIS, devices=devices)
+
+    def on_all(step: Callable, donate: tuple[int, ...] = ()) -> Callable:
+        return jax.pmap(step, axis_name=AXIS, devices=devices, donate_argnums=donate)
 
     def play_on(key, weights, games):
         predict = functools.partial(apply, weights)
@@ -92,22 +93,22 @@ def compile_steps(
         strongest = dataclasses.replace(search_config, num_simulations=match_config.num_simulations, gumbel_scale=0.0)
         players = [evaluate.searcher(env, functools.partial(apply, w), strongest) for w in (first, second)]
         openings = evaluate.random_openings(env, opening_key, num_pairs, match_config.opening_moves)
-        return evaluate.play_match(env, *players, openings, play_key, max_moves)
+        return evaluate.play_match(env, players[0], players[1], openings, play_key, max_moves)
 
     return Steps(
-        begin=pmap(begin),
-        play=pmap(play, donate_argnums=(2, 3)),
-        learn=pmap(learn, donate_argnums=1),
-        match=pmap(match),
+        begin=on_all(begin),
+        play=on_all(play, donate=(2, 3)),
+        learn=on_all(learn, donate=(1,)),
+        match=on_all(match),
     )
 
 
-def split(key: jax.Array, devices: Sequence[jax.Device]) -> jax.Array:
+def split(key: jax.Array, devices: Devices) -> jax.Array:
     """One key for each device: `[devices]`."""
     return jax.random.split(key, len(devices))
 
 
-def _share(total: int, name: str, devices: Sequence[jax.Device]) -> int:
+def _share(total: int, name: str, devices: Devices) -> int:
     if total < 1 or total % len(devices):
         raise SettingError(f"{name} must be a multiple of the {len(devices)} devices, got {total}")
     return total // len(devices)

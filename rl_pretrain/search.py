@@ -127,7 +127,7 @@ def _search(
         params=(),
         rng_key=key,
         root=mctx.RootFnOutput(prior_logits=logits, value=values, embedding=states),  # pyright: ignore
-        recurrent_fn=functools.partial(_expand, env, predict),
+        recurrent_fn=functools.partial(_expand, env, predict),  # pyright: ignore
         num_simulations=config.num_simulations,
         invalid_actions=~jax.vmap(env.legal_actions)(states),
         max_depth=config.max_depth,
@@ -193,10 +193,5 @@ def _expand(env: Environment, predict: Predict, params, key: jax.Array, action: 
     del params, key
     states = jax.vmap(env.step)(states, action)
     logits, values = evaluate(env, predict, states)
-    output = mctx.RecurrentFnOutput(
-        reward=states.reward,
-        discount=states.discount,
-        prior_logits=logits,
-        value=values,  # pyright: ignore
-    )
-    return output, states
+    record = {"reward": states.reward, "discount": states.discount, "prior_logits": logits, "value": values}
+    return mctx.RecurrentFnOutput(**record), states

@@ -4,11 +4,11 @@ import functools
 import os
 from typing import Any, Literal, NamedTuple
 
-import chex
 import jax
 
 from rl_pretrain import checkpoint
 from rl_pretrain.environment import Predict
+from rl_pretrain.learner import Weights
 from rl_pretrain.networks.conv import ConvConfig, ConvNet
 
 
@@ -16,14 +16,14 @@ class Trained(NamedTuple):
     """A network with its weights, and where they come from."""
 
     network: ConvNet
-    weights: chex.ArrayTree
+    weights: Weights
     config: dict[str, Any]  # settings of the run
     iteration: int
 
     @property
     def predict(self) -> Predict:
         """The network closed over its weights."""
-        return functools.partial(self.network.apply, self.weights)
+        return functools.partial(self.network.apply, self.weights)  # pyright: ignore[reportReturnType] (flax: Any)
 
 
 def load(
