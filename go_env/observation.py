@@ -1,11 +1,14 @@
 """What a player sees: `PLANES` lists the planes of an observation by index."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
 from go_env import board
-from go_env.bitboard import difference, intersection
-from go_env.state import State, by_mover, words
+from go_env.batching import batch_last
+from go_env.bitboard import Layout, difference, intersection
+from go_env.state import State
 
 NUM_LAST_MOVES = 5
 """How many past moves have a plane of their own."""
@@ -36,20 +39,8 @@ PLANES = (
 def observe(go, state: State) -> jax.Array:
     """float32 `[size, size, len(PLANES)]`."""
     layout = go.layout
-    mine, theirs = by_mover(state.stones, state.to_play)
-    liberties = words(state.liberties)
-    legal = words(state.legal)
-    atari = board.in_atari(layout, liberties)
-    playable = board.playable(layout, mine, theirs, liberties)
-    sets = [
-        mine,
-        theirs,
-        intersection(mine, atari),
-        intersection(theirs, atari),
-        intersection(legal, playable),
-        difference(playable, legal),
-    ]
-    packed = jnp.concatenate([jnp.stack([jnp.stack(x) for x in sets]), _last_moves(go, state)])
+    present = batch_last(functools.partial(_present, layout))(state.stones, state.liberties, state.legal, state.to_play)
+    packed = jnp.concatenate([present, _last_moves(go, state)])
     planes = layout.unpack(packed).astype(jnp.float32)
     scalars = jnp.stack([
         (state.passes > 0).astype(jnp.float32),
@@ -60,6 +51,32 @@ def observe(go, state: State) -> jax.Array:
     everywhere = jnp.broadcast_to(scalars[:, None], (scalars.size, go.num_points))
     planes = jnp.concatenate([jnp.ones((1, go.num_points), jnp.float32), planes, everywhere])
     return planes.T.reshape(go.observation_shape)
+
+
+def _present(layout: Layout, stones: jax.Array, liberties: jax.Array, legal: jax.Array, to_play: jax.Array):
+    """The sets of points that the present board shows: uint32 `[sets, W, ...]`, arguments with the batch last.
+
+    They are computed in a branch that is always taken. XLA on CPU would otherwise compute them anew for each of the
+    points that are unpacked from them, which takes more than twice as long.
+    """
+
+    def sets() -> jax.Array:
+        mine, theirs = (tuple(jnp.where(to_play == 1, *pair)) for pair in (stones, stones[::-1]))
+        codes = tuple(liberties[:, i] for i in range(layout.num_words))
+        atari = board.in_atari(layout, codes)
+        playable = board.playable(layout, mine, theirs, codes)
+        each = [
+            mine,
+            theirs,
+            intersection(mine, atari),
+            intersection(theirs, atari),
+            intersection(tuple(legal), playable),
+            difference(playable, tuple(legal)),
+        ]
+        return jnp.stack([jnp.stack(x) for x in each])
+
+    shape = jax.eval_shape(sets)
+    return jax.lax.cond(jnp.any(to_play != 0), sets, lambda: jnp.zeros(shape.shape, shape.dtype))
 
 
 def _last_moves(go, state: State) -> jax.Array:
