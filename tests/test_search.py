@@ -11,7 +11,7 @@ import tictactoe
 from tictactoe import Corridor, TicTacToe, Walk
 
 from go_env import Go
-from rl_pretrain.search import Found, SearchConfig, mask_illegal, search
+from rl_pretrain.search import Found, SearchConfig, evaluate, mask_illegal, search
 
 EXACT = SearchConfig(num_simulations=200, gumbel_scale=0.0)
 QUICK = SearchConfig(num_simulations=24, gumbel_scale=0.0)
@@ -139,6 +139,15 @@ def test_masked_logits_are_finite_and_without_probability():
     assert masked.dtype == jnp.float32
     assert np.all(np.isfinite(masked))
     np.testing.assert_array_equal(jax.nn.softmax(masked)[0, jnp.array([2, 4])], 0)
+
+
+def test_what_the_network_says_of_a_finished_game_is_worth_nothing():
+    states = tictactoe.to_states(tictactoe.positions(4)[:3])
+    states = states._replace(discount=jnp.array([-1.0, 0.0, -1.0]))
+    logits, values = evaluate(TICTACTOE, lambda x: (jnp.zeros((len(x), 9)), jnp.full(len(x), np.nan)), states)
+    np.testing.assert_array_equal(np.isnan(values), [True, False, True])
+    assert values[1] == 0
+    np.testing.assert_array_equal(logits == 0, jax.vmap(TICTACTOE.legal_actions)(states))
 
 
 @pytest.fixture(scope="module")
