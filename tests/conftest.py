@@ -8,7 +8,7 @@ import hypothesis
 
 from rl_pretrain import devices
 
-devices.use(4)
+devices.use(4 if os.environ["JAX_PLATFORMS"] == "cpu" else None)
 
 # Deadlines would count compilation.
 hypothesis.settings.register_profile("jax", deadline=None)
