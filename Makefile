@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 .PHONY: train test test-slow lint format bench clean
 
 train: .venv/installed  ## trains 9×9 Go on the CPU for about ten minutes; run it again to see the result again
-	$(BIN)/python experiments/go_9x9.py --preset=cpu --resume
+	JAX_PLATFORMS=cpu $(BIN)/python experiments/go_9x9.py --preset=cpu --resume
 
 test: .venv/installed-tests  ## all tests but the slow ones, on two processes
 	$(PYTEST) -q -m "not slow" -n 2 --dist loadfile
