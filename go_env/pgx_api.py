@@ -182,7 +182,7 @@ class Go(pgx.Env):
     def step(self, state: State, action: jax.Array, key: jax.Array | None = None) -> State:
         """The game after `action` of `current_player`; a finished one stays as it is, with rewards 0.
 
-        pgx's own `step` chooses four times between whole states; `go_env.Go.step` settles all this by itself.
+        pgx's own `step` chooses three times between whole states; `go_env.Go.step` settles all this by itself.
         """
         return self._step(state, action, key)
 
