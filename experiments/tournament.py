@@ -96,7 +96,7 @@ class Config:
     """Its rating. Default: 1800 for gnugo:10, 0 for others."""
 
     batch_pairs: int = 32
-    """Pairs played at the same time; each needs up to two processes of an outside engine."""
+    """Pairs played at the same time; each keeps up to four processes of outside engines."""
     threads: int | None = None
     """Outside engines that think at the same time. Default: as many as there are cores."""
     move_seconds: float = 120.0

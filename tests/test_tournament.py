@@ -236,7 +236,8 @@ def test_engines_that_fail_lose_and_are_reported(environ, tmp_path):
 
 def test_ctrl_c_stops_it_without_harm_and_says_how_to_go_on(environ, tmp_path):
     """In a terminal the engines get the signal, too, and die of it: that must not count as games lost."""
-    passes = engine(tmp_path / "passes.py", "time.sleep(0.01)")
+    moves = tmp_path / "moves"
+    passes = engine(tmp_path / "passes.py", f"time.sleep(0.05); open({str(moves)!r}, 'a').write('.')")
     arguments = ["random", passes, *OPTIONS, "--num-pairs=200", "--batch-pairs=2"]
     process = subprocess.Popen(
         command(*arguments),
@@ -249,6 +250,9 @@ def test_ctrl_c_stops_it_without_harm_and_says_how_to_go_on(environ, tmp_path):
     )
     lines = iter(process.stdout.readline, "")
     assert any(line.startswith("2/200") for line in lines)
+    num_moves = moves.stat().st_size
+    while moves.stat().st_size < num_moves + 4:  # the next games have begun
+        time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)
     rest = "".join(lines)
     assert process.wait(timeout=60) == 0
@@ -303,6 +307,15 @@ def test_what_cannot_be_played_is_said_in_one_line(script, place, monkeypatch, p
     assert not (place / "runs/tournament/wrong").exists()
 
 
+def test_chance_depends_on_the_game_and_on_nothing_beside_it(script):
+    mind = script.Mind(Go(5, max_moves=30), seed=0)
+    seeds = np.arange(1, 9, dtype=np.uint32)
+    states = jax.tree.map(lambda x: jnp.broadcast_to(x, (8, *x.shape)), mind.go.init())
+    moves = np.asarray(script.think(mind, (), seeds, states))
+    assert len(set(moves.tolist())) > 3
+    np.testing.assert_array_equal(script.think(mind, (), seeds[::-1].copy(), states), moves[::-1])
+
+
 def test_the_anchor_is_gnu_go_at_1800_if_it_plays(script):
     gnu_go, random = (script.Engine(name, Go(5), list) for name in ("gnugo:10", "gtp:random"))
     for settings, expected in [
@@ -335,10 +348,11 @@ def assert_one_line(finished, words):
         assert word in lines[0]
 
 
-def test_without_gnu_go_the_line_says_how_to_install_it(environ, place):
-    if os.path.exists("/usr/games/gnugo"):
-        pytest.skip("GNU Go is where it is always looked for")
-    assert_one_line(run({**environ, "PATH": ""}, place, "random", "gnugo:10", *OPTIONS), ["gnugo:10", "apt install"])
+def test_without_gnu_go_the_line_says_how_to_install_it(script, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    with pytest.raises(SettingError, match=r"player gnugo:10: .*`apt install gnugo`") as error:
+        script.main(script.Config(players=("random", "gnugo:10")), None)
+    assert "\n" not in str(error.value)
 
 
 def test_other_rules_and_changed_players_need_another_name(whole, environ, place):
