@@ -22,7 +22,7 @@ def environ(tmp_path_factory):
     return {**os.environ, "XDG_CACHE_HOME": str(cache), "JAX_PLATFORMS": "cpu", "PYTHONWARNINGS": "default"}
 
 
-def run(environ, cwd, *arguments, timeout=300):
+def run(environ, cwd, *arguments, timeout=500):
     command = [sys.executable, *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, timeout=timeout)
 
