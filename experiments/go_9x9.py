@@ -253,7 +253,7 @@ def main(config: Config, setup: Setup) -> None:
             if stop.requested or (i + 1) % config.save_every == 0 or i + 1 == config.iterations:
                 save(run, i + 1, everything, totals)
             if stop.requested:
-                progress.say(f"stopped by {stop.signal} after iteration {i + 1}; to go on: {command(config)}")
+                progress.say(f"stopped by {stop.signal} after iteration {i + 1}; to go on: {command()}")
                 return
 
         progress.say(f"measuring: {config.final_matches * config.match.num_pairs} pairs against the initial network")
@@ -378,11 +378,15 @@ def show(config: Config, everything: Everything, run: Run, pool: Devices, done: 
     )
 
 
-def command(config: Config, **changes: Any) -> str:
-    """The command line that goes on with this run."""
-    kept = [argument for argument in sys.argv if argument != "--resume" and not argument.startswith("--iterations")]
+def command(**changes: Any) -> str:
+    """The command line that goes on with this run, with some settings changed."""
+    replaced = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    replaced.add_argument("--resume", action="store_true")
+    for name in changes:
+        replaced.add_argument(f"--{name}")
+    _, kept = replaced.parse_known_args(sys.argv[1:])
     flags = [f"--{name}={value}" for name, value in changes.items()]
-    return shlex.join(["python", *kept, *flags, "--resume"])
+    return shlex.join(["python", sys.argv[0], *kept, *flags, "--resume"])
 
 
 def report(config: Config, run: Run, totals: Totals, score: Score) -> None:
@@ -393,7 +397,7 @@ def report(config: Config, run: Run, totals: Totals, score: Score) -> None:
         f"{totals.games:,} games, {totals.moves:,} moves, {totals.updates:,} updates in {totals.seconds / 60:.1f} min"
     )
     print(f"score vs initial network {score} over {score.num_games // 2} paired games ({score.num_distinct} distinct)")
-    print(f"saved in {run.directory}; to train on: {command(config, iterations=2 * config.iterations)}")
+    print(f"saved in {run.directory}; to train on: {command(iterations=2 * config.iterations)}")
 
 
 def parse(arguments: Sequence[str]) -> Config:

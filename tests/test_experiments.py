@@ -154,6 +154,12 @@ def test_a_bad_setting_ends_the_script_with_one_line(environ, tmp_path, argument
     assert not (tmp_path / "runs").exists()
 
 
+def test_the_command_to_go_on_keeps_what_was_chosen(go_9x9, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["go_9x9.py", "--preset=tiny", "--iterations", "2", "--resume"])
+    assert go_9x9.command() == "python go_9x9.py --preset=tiny --iterations 2 --resume"
+    assert go_9x9.command(iterations=4) == "python go_9x9.py --preset=tiny --iterations=4 --resume"
+
+
 def test_another_runs_directory_is_refused(whole_run, environ):
     cwd, _ = whole_run
     before = sorted(path.name for path in (cwd / "runs/go_9x9/tiny/checkpoints").iterdir())
