@@ -102,7 +102,8 @@ def quiet_orbax() -> None:
 
 def _is_worth_showing(record: logging.LogRecord) -> bool:
     is_orbax = "/orbax/" in record.pathname.replace("\\", "/")
-    return not is_orbax or (record.levelno >= logging.ERROR and not record.exc_info)
+    is_told_anyway = bool(record.exc_info) or "Failed to json parse" in str(record.msg)  # a damaged checkpoint
+    return not is_orbax or (record.levelno >= logging.ERROR and not is_told_anyway)
 
 
 def _checksum(info: dict[str, Any]) -> int:
