@@ -15,7 +15,7 @@ import numpy as np
 from go_env import bitboard, board, observation, scoring, superko
 from go_env.batching import batch_last
 from go_env.bitboard import Bitboard, Layout
-from go_env.state import State, by_mover, words
+from go_env.state import State, words
 
 RULES_VERSION = 1
 """Goes up whenever the same actions could lead to another result."""
@@ -80,9 +80,9 @@ class Go:
     @property
     def num_past_boards(self) -> int:
         """Boards kept in `State.history`: those that the ko rule asks for, and those that show the last moves."""
-        asked = 2 if self.ko == "simple" else self.move_limit
-        kept = asked if self.memory is None else min(asked, self.memory + 1)  # the present board is kept too
-        return max(kept, observation.NUM_LAST_MOVES + 1)
+        asked = 1 if self.ko == "simple" else self.move_limit
+        kept = asked if self.memory is None else min(asked, self.memory)
+        return max(kept, observation.NUM_LAST_MOVES)
 
     @property
     def layout(self) -> Layout:
@@ -96,7 +96,9 @@ class Go:
             stones=jnp.zeros((2, num_words), jnp.uint32),
             liberties=jnp.zeros((num_planes, num_words), jnp.uint32),
             legal=jnp.array(self.layout.board),
-            history=jnp.zeros((2, num_words, self.num_past_boards), jnp.uint32),
+            history=jnp.zeros((self.num_past_boards, 2, num_words), jnp.uint32),
+            sketch=jnp.zeros(2, jnp.uint32),
+            sketches=jnp.zeros((2, 0 if self.ko == "simple" else -(-self.num_past_boards // 32) * 32), jnp.uint32),
             to_play=jnp.int32(1),
             ply=jnp.int32(0),
             passes=jnp.int32(0),
@@ -123,7 +125,7 @@ class Go:
             stones=packed,
             liberties=liberties,
             legal=legal,
-            history=start.history.at[:, :, 0].set(packed),
+            sketch=_sketch(self, packed),
             to_play=jnp.asarray(to_play, jnp.int32),
         )
 
@@ -133,9 +135,14 @@ class Go:
         A finished game stays as it is, with reward 0. An illegal action ends the game and its player loses.
         """
         action = jnp.asarray(action, jnp.int32)
-        after = batch_last(functools.partial(_advance, self))(state._replace(history=()), action)
-        history = state.history.at[:, :, after.ply % self.num_past_boards].set(after.stones)
-        after = after._replace(history=history)
+        beyond = np.iinfo(np.int32).max  # an index that is not written to
+        entry = jnp.where(self.is_over(state), beyond, state.ply % self.num_past_boards)
+        history = state.history.at[entry].set(state.stones, mode="drop")
+        sketches = state.sketches
+        if self.ko != "simple":
+            sketches = sketches.at[:, entry].set(state.sketch, mode="drop")
+        after = batch_last(functools.partial(_advance, self))(state._replace(history=(), sketches=()), action)
+        after = after._replace(history=history, sketches=sketches)
         is_over = after.discount == 0
         legal = after.legal & ~jnp.where(is_over, jnp.uint32(0), _forbidden_by_ko(self, after))
         return after._replace(legal=legal)
@@ -143,16 +150,17 @@ class Go:
     def renew(self, state: State) -> State:
         """The game itself, or a new one with the same komi in its place if it is over: auto-reset for rollouts.
 
-        Cheaper than choosing between two states: the past boards of the old game stay where they are, which no rule
-        looks at, but for the one before the first move.
+        Cheaper than choosing between two states: the past boards of the old game stay where they are, and no rule
+        looks at them.
         """
         is_over = self.is_over(state)
-        fresh = self.init(komi=state.komi)
-        start = jnp.where(is_over, fresh.history[:, :, 0], state.history[:, :, 0])
+        kept = {"history": (), "sketches": ()}  # no leaves: what is not chosen
         chosen = jax.tree.map(
-            lambda new, old: jnp.where(is_over, new, old), fresh._replace(history=()), state._replace(history=())
+            lambda new, old: jnp.where(is_over, new, old),
+            self.init(komi=state.komi)._replace(**kept),
+            state._replace(**kept),
         )
-        return chosen._replace(history=state.history.at[:, :, 0].set(start))
+        return chosen._replace(history=state.history, sketches=state.sketches)
 
     def legal_actions(self, state: State) -> jax.Array:
         """bool `[num_actions]`: what the rules allow, ko rule included; all True once the game is over."""
@@ -217,6 +225,8 @@ def _advance(go: Go, state: State, action: jax.Array) -> State:
         liberties=liberties,
         legal=jnp.where(is_over, everywhere, playable),
         history=(),  # pyright: ignore[reportArgumentType] (no leaf: the kernel does not see it)
+        sketch=_sketch(go, stones),
+        sketches=(),  # pyright: ignore[reportArgumentType]
         to_play=to_play,
         ply=ply,
         passes=passes,
@@ -261,22 +271,54 @@ def _lead_if(condition: jax.Array, layout: Layout, stones: jax.Array) -> jax.Arr
     )
 
 
+def _sketch(go: Go, stones: jax.Array) -> jax.Array:
+    """`State.sketch`, or zeros where the ko rule has no use for it: uint32 `[2, ...]`."""
+    if go.ko == "simple":
+        return jnp.zeros((2, *stones.shape[2:]), jnp.uint32)
+    return jnp.stack([superko.sketch(go.layout, _rows(stones[colour])) for colour in (0, 1)])
+
+
+def _repeated(layout: Layout, stones, liberties, to_play, past) -> jax.Array:
+    """The point where a stone of the player to move would recreate the past board: uint32 `[W, ...]`."""
+    is_black = to_play == 1
+    mine, theirs, past_mine, past_theirs = (
+        jnp.where(is_black, *pair) for pair in (stones, stones[::-1], past, past[::-1])
+    )
+    return superko.repeated(layout, mine, theirs, liberties, past_mine, past_theirs)
+
+
 # From here on, one game.
 
 
 def _forbidden_by_ko(go: Go, state: State) -> jax.Array:
     """Points where a stone would recreate a position that `go.ko` protects: uint32 `[W]`."""
-    kept = go.num_past_boards
+    test = batch_last(functools.partial(_repeated, go.layout))
+
+    def recreates(entry: jax.Array) -> jax.Array:
+        return test(state.stones, state.liberties, state.to_play, state.history[entry])
+
     if go.ko == "simple":  # only the position before the last action
-        past = state.history[:, :, (state.ply - 1) % kept][..., None]
-        applies = state.ply[None] >= 1
-    else:
-        past = state.history
-        age = (state.ply - np.arange(kept, dtype=np.int32)) % kept  # plies since this entry was written
-        applies = age <= (state.ply if go.memory is None else jnp.minimum(state.ply, go.memory))
-        if go.ko == "situational_superko":
-            applies &= age % 2 == 1  # then the opponent moves next, as after the move in question
-    mine, theirs = by_mover(state.stones, state.to_play)
-    past_mine, past_theirs = by_mover(jnp.moveaxis(past, 1, -1), state.to_play)
-    forbidden = superko.repeats(go.layout, mine, theirs, words(state.liberties), past_mine, past_theirs, applies)
-    return jnp.stack(forbidden)
+        forbidden = recreates((state.ply - 1) % go.num_past_boards)
+        return jnp.where(state.ply >= 1, forbidden, jnp.uint32(0))
+
+    def collect(carry):
+        forbidden, candidates = carry
+        entry, others = batch_last(superko.pop)(candidates)
+        return forbidden | recreates(entry), others
+
+    nothing = jnp.zeros(go.layout.num_words, jnp.uint32)
+    candidates = superko.pack(_candidates(go, state))
+    return jax.lax.while_loop(lambda carry: jnp.any(carry[1] != 0), collect, (nothing, candidates))[0]
+
+
+def _candidates(go: Go, state: State) -> jax.Array:
+    """Past boards that the ko rule protects and that one move may recreate, to go by the sketches: bool `[entries]`."""
+    kept = go.num_past_boards
+    entries = np.arange(state.sketches.shape[1], dtype=np.int32)
+    behind = (state.ply - 1) % kept - entries
+    age = jnp.where(behind < 0, behind + kept, behind) + 1  # actions since this board
+    protected = (age <= (state.ply if go.memory is None else jnp.minimum(state.ply, go.memory))) & (entries < kept)
+    if go.ko == "situational_superko":
+        protected &= age % 2 == 1  # then the opponent was to move, as after the move in question
+    now, past = (jnp.where(state.to_play == 1, *x) for x in (state.sketch, state.sketches))
+    return protected & superko.is_one_more(now, past)

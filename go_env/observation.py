@@ -81,10 +81,10 @@ def _present(layout: Layout, stones: jax.Array, liberties: jax.Array, legal: jax
 
 def _last_moves(go, state: State) -> jax.Array:
     """uint32 `[NUM_LAST_MOVES, W]`: the stone that each of the last moves added, newest first."""
-    plies = state.ply - jnp.arange(NUM_LAST_MOVES + 1, dtype=jnp.int32)
-    boards = jnp.moveaxis(state.history[:, :, plies % go.num_past_boards], -1, 0)  # [moves + 1, 2, W]
+    plies = state.ply - jnp.arange(NUM_LAST_MOVES, dtype=jnp.int32)  # after each of the last moves
+    before = state.history[(plies - 1) % go.num_past_boards]  # [moves, 2, W]
+    after = jnp.concatenate([state.stones[None], before[:-1]])
     mover_is_black = (jnp.arange(NUM_LAST_MOVES) % 2 == 0) == (state.to_play == -1)
     is_black = mover_is_black[:, None]
-    after = jnp.where(is_black, boards[:-1, 0], boards[:-1, 1])
-    before = jnp.where(is_black, boards[1:, 0], boards[1:, 1])
-    return jnp.where((plies[:-1] > 0)[:, None], after & ~before, jnp.uint32(0))
+    added = jnp.where(is_black, after[:, 0] & ~before[:, 0], after[:, 1] & ~before[:, 1])
+    return jnp.where((plies > 0)[:, None], added, jnp.uint32(0))

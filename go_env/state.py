@@ -14,7 +14,9 @@ class State(NamedTuple):
     stones: jax.Array  # uint32 [2, W]: Black's and White's
     liberties: jax.Array  # uint32 [P, W]: for each stone the codes of its chain's liberties (go_env.board)
     legal: jax.Array  # uint32 [W]: points where the player to move may play; all points once the game is over
-    history: jax.Array  # uint32 [2, W, K]: the stones after ply i at index i mod K
+    history: jax.Array  # uint32 [K, 2, W]: the stones before action i at index i mod K; the present ones are not there
+    sketch: jax.Array  # uint32 [2]: `superko.sketch` of the stones
+    sketches: jax.Array  # uint32 [2, K]: that of the boards in `history`; [2, 0] under the simple ko rule
     to_play: jax.Array  # int32: +1 Black, -1 White
     ply: jax.Array  # int32: actions taken so far, passes included
     passes: jax.Array  # int32: passes in a row just before

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import oracle_go
 import pytest
+import random_go
 
 from go_env import Go, bitboard, board, superko
 from go_env.bitboard import Layout
@@ -143,22 +144,27 @@ def test_atari_legality_captures_and_area_on_random_positions(size):
 
 
 @pytest.mark.parametrize("size", [2, 3, 4, 9, 19])
-def test_repeats_are_found_among_past_positions_and_only_where_the_rule_applies(size):
+def test_a_repetition_is_found_by_the_exact_test_and_missed_by_no_sketch(size):
     """Past positions: what each move leads to, those with a stone more or less or of another colour, and others."""
     layout = Layout(size)
     generator = random.Random(size)
     num_past = 64
 
     @jax.jit
-    def repeats(stones, past, applies):
-        """Points by which Black would recreate a past position."""
-        black, white = (words(layout.pack(stones == c)) for c in (1, -1))
-        past_black, past_white = (words(jax.vmap(layout.pack)(past == c)) for c in (1, -1))
-        liberties = board.chain_liberties(layout, black, white)
-        found = superko.repeats(layout, black, white, liberties, past_black, past_white, applies)
-        return layout.unpack(jnp.stack(found))
+    def judge(stones, past):
+        """Per past position: the points by which Black would recreate it, and what the sketches say."""
+        black, white = (layout.pack(stones == c) for c in (1, -1))
+        liberties = jnp.stack(board.chain_liberties(layout, words(black), words(white)), axis=1)
 
-    num_found = 0
+        def each(position):
+            past_black, past_white = (layout.pack(position == c) for c in (1, -1))
+            found = superko.repeated(layout, black, white, liberties, past_black, past_white)
+            now, then = (superko.sketch(layout, words(x)) for x in (black, past_black))
+            return layout.unpack(found), superko.is_one_more(now, then)
+
+        return jax.vmap(each)(past)
+
+    num_found = num_alarms = 0
     for position in random_positions(size, 20, seed=1):
         boards = {p: oracle_go.place(position, p, 1, size) for p in range(size**2)}
         reachable = [b for b in boards.values() if b is not None]
@@ -169,10 +175,69 @@ def test_repeats_are_found_among_past_positions_and_only_where_the_rule_applies(
             if oracle_go.is_legal_position(spoilt, size):
                 past[i] = tuple(spoilt)
         past[0] = position
-        applies = [generator.random() < 0.3 for _ in range(num_past)]
-        forbidden = {b for b, a in zip(past, applies, strict=True) if a}
-        expected = [b is not None and b in forbidden for b in boards.values()]
-        found = repeats(np.array(position), np.array(past), np.array(applies))
-        assert found.tolist() == expected
-        num_found += sum(expected)
-    assert num_found > 0
+        found, is_candidate = map(np.asarray, judge(np.array(position), np.array(past)))
+        for then, points, candidate in zip(past, found, is_candidate, strict=True):
+            assert points.tolist() == [b is not None and b == then for b in boards.values()]
+            gained = [p for p in range(size**2) if (then[p] == 1) != (position[p] == 1)]
+            assert candidate == (len(gained) == 1 and then[gained[0]] == 1)
+            num_found += points.sum()
+            num_alarms += candidate
+    assert num_alarms > num_found > 0
+
+
+def test_sketches_of_one_point_more_are_rarely_mistaken():
+    """Not a law, as 2³² sketches cannot tell all sets apart, but what keeps false alarms rare."""
+    layout = Layout(19)
+    one = np.asarray(
+        jax.jit(jax.vmap(lambda x: superko.sketch(layout, words(layout.pack(x)))))(np.eye(361, dtype=bool))
+    )
+    assert len(set(one.tolist())) == 361
+    assert superko.is_one_more(jnp.uint32(0), one).all()
+    assert not superko.is_one_more(one, jnp.uint32(0)).any()  # one less
+    assert not superko.is_one_more(jnp.uint32(0), jnp.uint32(0))
+    assert np.mean(superko.is_one_more(one[:, None], one[None])) < 1e-4  # one instead of another
+    assert np.mean(superko.is_one_more(jnp.uint32(0), (one[:, None] + one[None])[~np.eye(361, dtype=bool)])) < 1e-4
+
+
+@pytest.mark.parametrize("length", [32, 192])
+def test_a_packed_set_of_indices_gives_back_each_of_its_members_once(length):
+    generator = np.random.default_rng(length)
+    pack, pop = jax.jit(superko.pack), jax.jit(superko.pop)
+    for density in (0, 0.02, 0.5, 1):
+        is_member = generator.random(length) < density
+        indices, members = pack(is_member), []
+        while np.any(indices):
+            member, indices = pop(indices)
+            members.append(int(member))
+        assert sorted(members) == np.flatnonzero(is_member).tolist()
+        assert 0 <= pop(indices)[0] < length
+
+
+@pytest.mark.parametrize(
+    ("size", "ko"), [(3, "positional_superko"), (3, "situational_superko"), (9, "positional_superko")]
+)
+def test_the_narrowed_search_for_repetitions_finds_what_a_look_at_every_past_board_finds(size, ko):
+    go = Go(size, ko=ko, max_moves=4 * size**2)
+    layout = go.layout
+
+    def forbidden(state):
+        """`superko.repeated` of all boards in the history, in numpy's order and without sketches."""
+        ages = (state.ply - 1 - jnp.arange(go.num_past_boards)) % go.num_past_boards + 1
+        applies = (ages <= state.ply) & ((ages % 2 == 1) | (ko == "positional_superko"))
+        ours = jnp.where(state.to_play == 1, 0, 1)
+        past_mine, past_theirs = state.history[:, ours], state.history[:, 1 - ours]
+        repeated = jax.vmap(
+            lambda m, t: superko.repeated(layout, state.stones[ours], state.stones[1 - ours], state.liberties, m, t)
+        )
+        points = jnp.where(applies[:, None], repeated(past_mine, past_theirs), 0)
+        return jax.lax.reduce(points, np.uint32(0), jax.lax.bitwise_or, (0,))
+
+    def see(state):
+        legal_but_for_ko = go.from_stones(go.stones(state), state.to_play).legal
+        missing, expected = legal_but_for_ko & ~state.legal, legal_but_for_ko & forbidden(state)
+        return jax.tree.map(lambda x: jnp.where(go.is_over(state), 0, x), (missing, expected))
+
+    play = jax.jit(jax.vmap(lambda key: random_go.play(go, key, go.init(), go.move_limit, see)))
+    _, _, (missing, expected) = play(jax.random.split(jax.random.key(size), 64 if size == 3 else 24))
+    np.testing.assert_array_equal(missing, expected)
+    assert np.any(expected)
