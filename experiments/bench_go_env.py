@@ -148,9 +148,8 @@ def report(size: int, num_games: int, seconds_per_step: dict[str, float]) -> Non
     pgx, openspiel, *_ = seconds_per_step.values()
     print(f"\n{size}×{size}, {num_games} games")
     for name, seconds in seconds_per_step.items():
-        print(
-            f"  {name:32} {1 / seconds:12,.0f} steps/s {pgx / seconds:7.1f} × pgx {openspiel / seconds:6.1f} × OpenSpiel"
-        )
+        ratios = f"{pgx / seconds:7.1f} × pgx {openspiel / seconds:6.2f} × OpenSpiel"
+        print(f"  {name:32} {1 / seconds:12,.0f} steps/s {ratios}")
 
 
 if __name__ == "__main__":

@@ -38,6 +38,11 @@ class Layout:
         return self.rows_per_word * self.size
 
     @property
+    def last_row(self) -> int:
+        """Where the last row of a word begins."""
+        return self.points_per_word - self.size
+
+    @property
     def num_words(self) -> int:
         return math.ceil(self.size / self.rows_per_word)
 
@@ -97,21 +102,19 @@ class Layout:
 
     def south(self, x: Bitboard) -> Bitboard:
         """Every member moved one row down; those of the last row vanish."""
-        last_row = self.points_per_word - self.size  # shift of a word's last row
         words = []
         for i, board in enumerate(self.board):
-            above = x[i - 1] >> last_row if i else jnp.uint32(0)
+            above = x[i - 1] >> self.last_row if i else jnp.uint32(0)
             within = x[i] << self.size if self.rows_per_word > 1 else jnp.uint32(0)
             words.append((within & board) | above)
         return tuple(words)
 
     def north(self, x: Bitboard) -> Bitboard:
         """Every member moved one row up; those of the first row vanish."""
-        last_row = self.points_per_word - self.size
         row = np.uint32(2**self.size - 1)
         words = []
         for i in range(self.num_words):
-            below = (x[i + 1] & row) << last_row if i + 1 < self.num_words else jnp.uint32(0)
+            below = (x[i + 1] & row) << self.last_row if i + 1 < self.num_words else jnp.uint32(0)
             within = x[i] >> self.size if self.rows_per_word > 1 else jnp.uint32(0)
             words.append(within | below)
         return tuple(words)
