@@ -1,0 +1,1 @@
+"""The tasks, a family in each file."""
