@@ -56,7 +56,7 @@ class Levels:
         """The level as int32. Raises ValueError where it is no whole number or, if it is known, no level."""
         if not jnp.issubdtype(jnp.result_type(level), jnp.integer) or isinstance(level, bool):
             raise ValueError(f"a level must be a whole number, got {jnp.result_type(level)}")
-        if not isinstance(level, jax.core.Tracer):
+        if not isinstance(level, jax.core.Tracer):  # pyright: ignore[reportAttributeAccessIssue]
             wrong = [int(x) for x in np.ravel(level) if not 0 <= x < self.num_levels]
             if wrong:
                 raise ValueError(f"a level must be from 0 to {self.num_levels - 1}, got {wrong[0]}")

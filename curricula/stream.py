@@ -145,7 +145,7 @@ class Stream:
         return is_asked[time] / jnp.maximum(jnp.sum(is_asked), 1).astype(jnp.float32)
 
 
-def ask(prompt: jax.Array, prompt_length: jax.Array, answer: jax.Array, answer_length: jax.Array) -> Script:
+def ask(prompt: jax.Array, prompt_length: jax.Array | int, answer: jax.Array, answer_length: jax.Array | int) -> Script:
     """The script of a prompt and then its answer, the first token of which is asked for as ANSWER is shown.
 
     Args:

@@ -1,6 +1,7 @@
 """Laws that every task of `curricula` keeps, for the tests of its family to call."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +40,7 @@ def check_levels(task) -> None:
             raise AssertionError(f"level {wrong!r} was not refused")
 
 
-def check_play(task, num_instances: int = 64, floor: Callable[[object], float] | None = None) -> None:
+def check_play(task, num_instances: int = 64, floor: Callable[[Any], float] | None = None) -> None:
     """One compilation serves all levels; at each of them the expert solves everything in `min_steps` steps and earns
     1, a policy that says one thing only or anything legal earns a fraction, and what padding holds makes no
     difference.
