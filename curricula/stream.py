@@ -6,7 +6,7 @@ for; a wrong token ends the episode. So all stream tasks have one step program, 
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,8 @@ import numpy as np
 
 from curricula.levels import Levels
 from curricula.vocabulary import NUM_TOKENS, Token
+
+Reward = Literal["token", "terminal"]
 
 
 class Script(NamedTuple):
@@ -63,10 +65,10 @@ class Stream:
     write: Callable[[jax.Array, Any], Script]
     max_steps: int
     answers: tuple[int, ...]
-    reward: Literal["token", "terminal"] = "token"
+    reward: Reward = "token"
 
     def __post_init__(self):
-        if self.reward not in ("token", "terminal"):
+        if self.reward not in get_args(Reward):
             raise ValueError(f"reward must be token or terminal, got {self.reward!r}")
 
     @property

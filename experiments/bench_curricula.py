@@ -1,0 +1,133 @@
+"""Steps per second of the synthetic tasks, beside gymnax's CartPole, in one process.
+
+    python experiments/bench_curricula.py
+
+1024 episodes in one scan, a finished one beginning anew at once: tasks from a pool of instances, CartPole as gymnax
+does it. Actions are drawn before the clock runs: for CartPole random ones, for the tasks nine right ones in ten, so
+that episodes get past their prompts. Variants take turns; what counts is the ratio of medians.
+
+Needs gymnax: pip install 'reward-pretraining[peers]'
+"""
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import gymnax
+import jax
+import jax.numpy as jnp
+import tyro
+
+from curricula import pool
+from curricula.pool import Pool
+from curricula.stream import Stream
+from curricula.tasks import every_task
+from curricula.vocabulary import NUM_TOKENS
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What to measure."""
+
+    num_episodes: int = 1024
+    """Episodes at a time."""
+    num_steps: int = 400
+    """Steps per call."""
+    rows_per_episode: int = 16
+    """Instances in the pool for each episode."""
+    repeats: int = 7
+    """Timed calls of each variant, in turn."""
+
+
+def main(config: Config) -> None:
+    """Prints a row for each task."""
+    print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}, gymnax {version('gymnax')}")
+    print(f"{config.num_episodes} episodes, median of {config.repeats} calls in turn; compiling apart\n")
+    loops = {"gymnax CartPole-v1": cartpole_loop(config)}
+    loops |= {task.name: task_loop(config, task) for task in every_task() if isinstance(task, Stream)}
+    times = {name: [] for name in loops}
+    compiling = {name: loop(0) for name, loop in loops.items()}
+    for seed in range(config.repeats):
+        for name, loop in loops.items():
+            times[name].append(loop(seed))
+    steps = config.num_episodes * config.num_steps
+    seconds = {name: statistics.median(each) for name, each in times.items()}
+    peer = next(iter(seconds.values()))
+    for name, each in seconds.items():
+        speed = f"{steps / each / 1e6:8.1f} M steps/s {peer / each:6.2f} × CartPole"
+        print(f"  {name:24} {speed}   first call {compiling[name]:5.2f} s")
+    worst = min(seconds, key=lambda name: peer / seconds[name])
+    print(f"\nslowest: {worst}, {peer / seconds[worst]:.2f} × CartPole")
+
+
+Loop = Callable[[int], float]
+"""Seed → seconds of one call."""
+
+
+def task_loop(config: Config, task: Stream) -> Loop:
+    """Nine right actions in ten, on a pool with all training levels."""
+
+    def rollout(pool: Pool, episodes: Any, slips: jax.Array) -> Any:
+        def step(episodes, slip):
+            actions = jnp.where(slip < 0, jax.vmap(pool.expert)(episodes), slip)
+            after = jax.vmap(pool.step)(episodes, actions)
+            seen = jnp.sum(jax.vmap(pool.observe)(after), dtype=jnp.int32)  # summed up, lest XLA leave it out
+            return jax.vmap(lambda e: pool.renew(e, config.num_episodes))(after), (seen, jnp.sum(after.reward))
+
+        return jax.lax.scan(step, episodes, slips)
+
+    levels = jnp.arange(config.num_episodes * config.rows_per_episode, dtype=jnp.int32) % task.levels.num_train
+    instances = jax.jit(pool.write, static_argnums=0)(task, jax.random.key(0), levels)
+    episodes = jax.vmap(instances.at)(jnp.arange(config.num_episodes))
+    run = jax.jit(rollout)
+
+    def draw(seed: int) -> jax.Array:
+        shape = (config.num_steps, config.num_episodes)
+        when_key, what_key = jax.random.split(jax.random.key(seed))
+        is_slip = jax.random.uniform(when_key, shape) > 0.9
+        return jnp.where(is_slip, jax.random.randint(what_key, shape, 0, NUM_TOKENS), -1)
+
+    return timed(lambda slips: run(instances, episodes, slips), draw)
+
+
+def cartpole_loop(config: Config) -> Loop:
+    """Random actions; gymnax draws a new episode at every step and takes it where the old one is over."""
+    env, params = gymnax.make("CartPole-v1")
+    reset_key = jax.random.key(0)
+
+    def rollout(states: Any, actions: jax.Array) -> Any:
+        def step(carry, actions):
+            key, states = carry
+            keys = jax.random.split(key, config.num_episodes + 1)
+            seen, states, reward, *_ = jax.vmap(env.step, (0, 0, 0, None))(keys[1:], states, actions, params)
+            return (keys[0], states), (jnp.sum(seen), jnp.sum(reward))
+
+        return jax.lax.scan(step, (reset_key, states), actions)
+
+    _, states = jax.vmap(env.reset, (0, None))(jax.random.split(reset_key, config.num_episodes), params)
+    run = jax.jit(rollout)
+    shape = (config.num_steps, config.num_episodes)
+
+    def draw(seed: int) -> jax.Array:
+        return jax.random.randint(jax.random.key(seed), shape, 0, env.num_actions)
+
+    return timed(lambda actions: run(states, actions), draw)
+
+
+def timed(run: Callable[[jax.Array], Any], draw: Callable[[int], jax.Array]) -> Loop:
+    """Draws before the clock runs."""
+
+    def seconds(seed: int) -> float:
+        drawn = jax.block_until_ready(draw(seed))
+        started = time.perf_counter()
+        jax.block_until_ready(run(drawn))
+        return time.perf_counter() - started
+
+    return seconds
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config, description=__doc__))
