@@ -1,0 +1,1 @@
+"""Automatic curricula: which levels to train on next, a method in each file."""
