@@ -13,7 +13,10 @@ import random_go
 from go_env import Go, bitboard, board, superko
 from go_env.bitboard import Layout
 
-EVERY_SIZE = pytest.mark.parametrize("size", range(2, 20))
+TYPICAL = {2, 3, 5, 7, 9, 13, 19}  # words of one row and of several, full and with bits to spare; a word and many
+EVERY_SIZE = pytest.mark.parametrize(
+    "size", [pytest.param(n, marks=() if n in TYPICAL else pytest.mark.slow) for n in range(2, 20)]
+)
 
 
 def words(packed: jax.Array) -> bitboard.Bitboard:
