@@ -38,9 +38,18 @@ LEAVES = {
     (5, POSITIONAL, True): [26, 651, 15651, 361067, 7984755],
     (5, POSITIONAL, False): [25, 600, 13800, 303424, 6368416],
 }
+SAME_LEAVES = {  # so shallow on large boards that the rules do not differ
+    (size, ko, passes): LEAVES[size, POSITIONAL, passes]
+    for size, passes in ((4, False), (5, True), (5, False))
+    for ko in (SIMPLE, SITUATIONAL)
+}
+LEAVES |= SAME_LEAVES
 
 
-@pytest.mark.parametrize(("size", "ko", "passes"), LEAVES)
+@pytest.mark.parametrize(
+    ("size", "ko", "passes"),
+    [pytest.param(*case, marks=pytest.mark.slow if case in SAME_LEAVES else ()) for case in LEAVES],
+)
 def test_game_tree_has_the_known_number_of_leaves(size, ko, passes):
     expected = LEAVES[size, ko, passes]
     assert count_leaves(size, ko, passes, len(expected)) == expected
@@ -105,6 +114,22 @@ def test_liberties_tell_all_legal_positions_from_the_rest(size, known):
     is_legal = np.asarray((breathing == stones[0] | stones[1]).all(axis=0))
     assert is_legal.sum() == known
     assert is_legal.tolist() == [oracle_go.is_legal_position(b, size) for b in map(tuple, boards.tolist())]
+
+
+@pytest.mark.slow
+def test_liberties_tell_the_legal_positions_of_4x4_from_the_rest():
+    """All 3 ** 16 boards; Tromp counted 24,318,165 legal ones."""
+    layout, chunk = Go(4).layout, 3**13
+
+    @jax.jit
+    def count(start):
+        boards = (start + jnp.arange(chunk, dtype=jnp.int32))[:, None] // 3 ** np.arange(16, dtype=np.int32) % 3 - 1
+        stones = [jax.vmap(layout.pack)(boards == colour).T for colour in (1, -1)]
+        liberties = chain_liberties(layout, *(tuple(words) for words in stones))
+        breathing = jnp.stack([functools.reduce(jnp.bitwise_or, planes) for planes in liberties])
+        return jnp.sum((breathing == stones[0] | stones[1]).all(axis=0))
+
+    assert sum(int(count(start)) for start in range(0, 3**16, chunk)) == 24_318_165
 
 
 @pytest.mark.parametrize(("size", "known"), [(2, 57), (3, 12675)])
