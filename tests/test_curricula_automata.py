@@ -76,6 +76,11 @@ def test_every_answer_is_as_likely_and_every_letter_matters():
         said = [task_laws.said(*script) for script in zip(*map(np.asarray, scripts), strict=True)]
         counts = collections.Counter(answer[0] for _, answer in said)
         assert len(counts) == 6 and max(counts.values()) < 100 + 4 * 10 and min(counts.values()) > 100 - 4 * 10
+        if make is automata.finite_automaton:  # no letter takes two states to one
+            for prompt, _ in said:
+                states = 6
+                rows = [prompt[5 * i + 2 : 5 * i + 5] for i in range(states)]
+                assert all(len(set(column)) == states for column in zip(*rows, strict=True))
         changed = [solve(prompt[:-2] + prompt[-1:]) != answer for prompt, answer in said]
         assert np.mean(changed) > 0.5  # without the last letter but one
 
@@ -95,3 +100,5 @@ def test_rules_have_the_class_of_their_mirror_images_and_negatives():
     classes = automata._wolfram_classes()
     assert [int((classes == number).sum()) for number in (1, 2, 3, 4)] == [24, 192, 26, 14]
     assert {int(classes[rule]) for rule in (110, 124, 137, 193)} == {4}
+    chaotic = {18, 22, 30, 45, 60, 86, 90, 105, 122, 126, 135, 146, 149, 150}
+    assert {int(classes[rule]) for rule in chaotic} == {3}
