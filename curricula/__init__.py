@@ -1,1 +1,16 @@
-"""Synthetic reasoning tasks with automatic curricula (not built yet)."""
+"""Synthetic reasoning tasks over one small vocabulary, difficulty as data, and automatic curricula.
+
+>>> import jax
+>>> from curricula import text
+>>> from curricula.tasks import copying
+>>> task = copying.reverse()
+>>> state = task.init(jax.random.key(0), level=1)
+>>> print(text.render(state.instance.script))
+shown  e a a ANSWER . .
+said   . . . a      a e
+>>> step = jax.jit(task.step)
+>>> while state.discount:
+...     state = step(state, task.expert(state))
+>>> bool(task.is_solved(state))
+True
+"""

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 
 from curricula.stream import Stream
 from curricula.tasks import MAKERS
@@ -38,15 +39,15 @@ def page() -> str:
 def _row(make: Callable[[], Stream], task: Stream) -> str:
     levels = task.levels
     beyond = ", ".join(name for name, _ in levels.beyond)
-    steps = [_steps(task, level) for level in (0, levels.num_train - 1)]
-    longest = max(_steps(task, level) for level in range(levels.num_train, levels.num_levels))
+    steps = _steps(task)
+    longest = max(steps[levels.num_train :])
     asks = inspect.getdoc(make).partition("\n")[0]  # pyright: ignore[reportOptionalMemberAccess]
-    lengths = f"{steps[0]}, {steps[1]}, {longest}"
+    lengths = f"{steps[0]}, {steps[levels.num_train - 1]}, {longest}"
     return f"| [{task.name}](#{task.name}) | {asks} | {levels.num_train} | {beyond} | {lengths} |"
 
 
 def _section(make: Callable[[], Stream], task: Stream) -> str:
-    instance = task.sample(jax.random.key(0), EXAMPLE_LEVEL)
+    instance = jax.jit(task.sample)(jax.random.key(0), jnp.int32(EXAMPLE_LEVEL))
     knobs = ", ".join(f"{name} {value}" for name, value in task.levels.rows[EXAMPLE_LEVEL]._asdict().items())
     definition = inspect.getdoc(make)
     return (
@@ -54,9 +55,10 @@ def _section(make: Callable[[], Stream], task: Stream) -> str:
     )
 
 
-def _steps(task: Stream, level: int) -> int:
-    """Of one episode."""
-    return int(task.min_steps(task.sample(jax.random.key(0), level)))
+def _steps(task: Stream) -> list[int]:
+    """Of one episode at each level."""
+    sample = jax.jit(jax.vmap(task.sample, (None, 0)))
+    return sample(jax.random.key(0), jnp.arange(task.levels.num_levels)).script.length.tolist()
 
 
 if __name__ == "__main__":

@@ -525,7 +525,8 @@ def draw(standings: Sequence[Standing], title: str, path: Path) -> bool:
     for row, s in enumerate(reversed(standings)):
         axes.plot([s.rating.low, s.rating.high], [row, row], color="tab:blue", linewidth=2)
         axes.plot(s.rating.elo, row, "o", color="tab:blue")
-    axes.set_yticks(range(len(standings)), [s.name for s in reversed(standings)])
+    names = [s.name if len(s.name) <= 40 else f"{s.name[:39]}…" for s in reversed(standings)]
+    axes.set_yticks(range(len(standings)), names)
     axes.set_xlabel("Elo")
     axes.set_title(title, fontsize="small", loc="left")
     axes.grid(axis="x", alpha=0.3)

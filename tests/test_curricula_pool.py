@@ -1,5 +1,7 @@
 """A pool of instances plays like the tasks that it was written by, and begins its rows in turn."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,13 +21,14 @@ def mixture() -> pool.Pool:
     return pool.join([some_pool(), pool.write(copying.reverse(), jax.random.key(1), jnp.arange(24) % 7)])
 
 
-def test_a_pool_keeps_the_contract():
+def test_a_pool_and_a_task_keep_the_contract():
     environment.check(mixture(), num_episodes=8)
+    environment.check(copying.copy(), num_episodes=8)
 
 
 @pytest.mark.parametrize("reward", ["token", "terminal"])
 def test_rows_go_as_their_instances_do_whatever_is_said(reward):
-    task = copying.reverse(reward=reward)
+    task = dataclasses.replace(copying.reverse(), reward=reward)
     instances = jax.vmap(task.sample)(jax.random.split(jax.random.key(2), 40), jnp.arange(40) % task.levels.num_levels)
     rows = pool.from_instances(task, instances)
 
@@ -96,7 +99,25 @@ def test_a_new_pool_of_the_same_shape_compiles_nothing():
     assert step._cache_size() == 1
 
 
-def test_bad_levels_and_empty_mixtures_are_refused():
+def test_a_stream_ignores_what_padding_holds():
+    task = copying.copy()
+    instance = task.sample(jax.random.key(0), 1)
+    script, is_padding = instance.script, jnp.arange(task.max_steps) >= instance.script.length
+    spoilt = script._replace(shown=jnp.where(is_padding, 30, script.shown).astype(jnp.int8))
+
+    def play(script):
+        def step(state, _):
+            after = task.step(state, task.expert(state))
+            return after, (task.observe(state), task.legal_actions(state), after.reward, after.discount)
+
+        return jax.lax.scan(step, task.reset(instance._replace(script=script)), None, length=task.max_steps)[1]
+
+    jax.tree.map(np.testing.assert_array_equal, play(script), play(spoilt))
+
+
+def test_bad_rewards_bad_levels_and_empty_mixtures_are_refused():
+    with pytest.raises(ValueError, match="reward must be token or terminal, got 'all'"):
+        dataclasses.replace(copying.copy(), reward="all")
     with pytest.raises(ValueError, match="level must be from 0 to 11, got 12"):
         pool.write(copying.copy(), jax.random.key(0), jnp.array([0, 12]))
     with pytest.raises(ValueError, match="at least one pool"):
