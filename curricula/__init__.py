@@ -6,8 +6,8 @@
 >>> task = copying.reverse()
 >>> state = task.init(jax.random.key(0), level=1)
 >>> print(text.render(state.instance.script))
-shown  e a a ANSWER . .
-said   . . . a      a e
+shown  f a a ANSWER . .
+said   . . . a      a f
 >>> step = jax.jit(task.step)
 >>> while state.discount:
 ...     state = step(state, task.expert(state))

@@ -12,8 +12,8 @@ def render(script: Script) -> str:
     >>> import jax
     >>> from curricula.tasks import copying
     >>> print(render(copying.reverse().sample(jax.random.key(0), 1).script))
-    shown  e a a ANSWER . .
-    said   . . . a      a e
+    shown  f a a ANSWER . .
+    said   . . . a      a f
     """
     length = int(script.length)
     shown, asked = ([name(int(token)) for token in np.asarray(x)[:length]] for x in (script.shown, script.asked))

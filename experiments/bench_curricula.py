@@ -11,6 +11,7 @@ Needs gymnax: pip install 'reward-pretraining[peers]'
 
 import dataclasses
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -40,6 +41,8 @@ class Config:
     """Instances in the pool for each episode."""
     repeats: int = 7
     """Timed calls of each variant, in turn."""
+    tasks: tuple[str, ...] = ()
+    """Names of the tasks to measure; default all."""
 
 
 def main(config: Config) -> None:
@@ -47,7 +50,7 @@ def main(config: Config) -> None:
     print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}, gymnax {version('gymnax')}")
     print(f"{config.num_episodes} episodes, median of {config.repeats} calls in turn; compiling apart\n")
     loops = {"gymnax CartPole-v1": cartpole_loop(config)}
-    loops |= {task.name: task_loop(config, task) for task in every_task() if isinstance(task, Stream)}
+    loops |= {task.name: task_loop(config, task) for task in chosen_tasks(config)}
     times = {name: [] for name in loops}
     compiling = {name: loop(0) for name, loop in loops.items()}
     for seed in range(config.repeats):
@@ -61,6 +64,15 @@ def main(config: Config) -> None:
         print(f"  {name:24} {speed}   first call {compiling[name]:5.2f} s")
     worst = min(seconds, key=lambda name: peer / seconds[name])
     print(f"\nslowest: {worst}, {peer / seconds[worst]:.2f} × CartPole")
+
+
+def chosen_tasks(config: Config) -> list[Stream]:
+    """Exits with one line where a name is unknown."""
+    tasks = {task.name: task for task in every_task()}
+    unknown = [name for name in config.tasks if name not in tasks]
+    if unknown:
+        sys.exit(f"error: unknown task {unknown[0]!r}; tasks are {', '.join(tasks)}")
+    return [tasks[name] for name in config.tasks or tasks]
 
 
 Loop = Callable[[int], float]

@@ -135,7 +135,7 @@ class Go(pgx.Env):
 
         bytes of a state   pgx     exact superko  memory=8  ko="simple"
         9×9                5,718   7,077          2,101     1,845
-        19×19              25,318  117,349        8,973     8,821
+        19×19              25,318  123,245        9,085     8,829
     """
 
     def __init__(

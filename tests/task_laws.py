@@ -16,7 +16,7 @@ from curricula import pool, vocabulary
 from curricula.stream import Instance, Stream
 
 NUM_INSTANCES = 64
-ROOM = 512  # steps; scripts are padded to it, so that one compilation plays all tasks
+ROOM = 1024  # steps; scripts are padded to it, so that one compilation plays all tasks
 EXPERT, RANDOM, CONSTANT = range(3)
 
 

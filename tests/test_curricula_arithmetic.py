@@ -92,6 +92,7 @@ def longest_carry(one, other):
     return longest
 
 
+@pytest.mark.slow
 def test_summands_have_the_digits_of_their_level_and_carries_go_far_where_they_should():
     task = arithmetic.addition()
     mean = {}
@@ -103,6 +104,7 @@ def test_summands_have_the_digits_of_their_level_and_carries_go_far_where_they_s
     assert mean["level 6"] < 1 and mean["long carries"] > 1.5 and mean["length ×4, long carries"] > 4
 
 
+@pytest.mark.slow
 def test_factors_have_the_digits_of_their_level():
     task = arithmetic.multiplication()
     for knobs, said in zip(task.levels.rows, prompts_and_answers(task), strict=True):
@@ -110,6 +112,7 @@ def test_factors_have_the_digits_of_their_level():
         assert lengths == {(knobs.digits, knobs.multiplier_digits)}
 
 
+@pytest.mark.slow
 def test_factorials_have_the_number_of_their_level_and_many_primes_and_answers():
     task = arithmetic.factorial()
     for knobs, said in zip(task.levels.rows, prompts_and_answers(task), strict=True):

@@ -68,6 +68,7 @@ def test_plain_python_gives_the_same_answers(make, solve, floor):
     task_laws.check_oracle(make(), solve)
 
 
+@pytest.mark.slow
 def test_every_answer_is_as_likely_and_every_letter_matters():
     for make, solve, _ in TASKS[:2]:
         task = make()
@@ -85,6 +86,7 @@ def test_every_answer_is_as_likely_and_every_letter_matters():
         assert np.mean(changed) > 0.5  # without the last letter but one
 
 
+@pytest.mark.slow
 def test_no_cellular_answer_is_dull():
     task = automata.cellular_automaton()
     sample = jax.jit(jax.vmap(task.sample, (0, None)))

@@ -71,6 +71,7 @@ def height_of(word):
     return np.cumsum([1 if bracket in CLOSED_BY else -1 for bracket in word])
 
 
+@pytest.mark.slow
 @EVERY_TASK
 def test_lengths_kinds_and_depths_are_those_of_the_level(make, solve):
     for knobs, level in zip(make().levels.rows, words(make), strict=True):
@@ -95,6 +96,7 @@ def test_yes_and_no_are_equally_likely_and_counting_does_not_tell_them_apart():
         assert glance < (0.25 if knobs.length > 4 else 1.1), "its ends do not betray a word"
 
 
+@pytest.mark.slow
 def test_every_number_of_open_brackets_is_met():
     for knobs, level in zip(brackets.closing().levels.rows, words(brackets.closing), strict=True):
         count = Counter(len(answer) - 1 for _, answer in level)

@@ -103,6 +103,7 @@ def prompts_and_answers(make, num_instances=600):
     return [[task_laws.said(*words) for words in zip(*map(np.asarray, script), strict=True)] for script in scripts]
 
 
+@pytest.mark.slow
 @EVERY_TASK
 def test_size_and_depth_are_those_of_the_level_and_shapes_are_many(make, solve):
     is_modular = make is expressions.modular_expression
@@ -123,6 +124,7 @@ def test_size_and_depth_are_those_of_the_level_and_shapes_are_many(make, solve):
             assert 2 < max(len(each) - 1 for each in inner) <= knobs.arguments or knobs.numbers == knobs.depth + 1
 
 
+@pytest.mark.slow
 @EVERY_TASK
 def test_all_answers_are_equally_likely(make, solve):
     for knobs, level in zip(make().levels.rows, prompts_and_answers(make), strict=True):

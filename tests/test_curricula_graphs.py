@@ -94,6 +94,7 @@ def instances(task, number):
         yield knobs, [task_laws.said(*row) for row in zip(*map(np.asarray, script), strict=True)]
 
 
+@pytest.mark.slow
 def test_graphs_have_the_size_their_level_says():
     for knobs, said in instances(graphs.reachability(), 30):
         for prompt, answer in said:
@@ -112,6 +113,7 @@ def test_graphs_have_the_size_their_level_says():
             assert len(read(prompt)[0]) == knobs.edges and len(answer) == knobs.nodes + 1
 
 
+@pytest.mark.slow
 def test_neither_degrees_nor_what_hangs_together_tell_whether_a_node_is_reached():
     """For each value of a hint, YES and NO come up about as often."""
     for knobs, said in instances(graphs.reachability(), 800):
@@ -130,6 +132,7 @@ def test_neither_degrees_nor_what_hangs_together_tell_whether_a_node_is_reached(
                 assert abs(np.mean(answers) - 0.5) < 4 * 0.5 / len(answers) ** 0.5, (knobs, hint)
 
 
+@pytest.mark.slow
 def test_the_alphabet_alone_is_seldom_the_order():
     for knobs, said in instances(graphs.topological_order(), 100):
         assert np.mean([sorted(answer[:-1]) == answer[:-1] for _, answer in said]) < (0.6 if knobs.nodes < 5 else 0.2)

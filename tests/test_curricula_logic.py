@@ -108,6 +108,7 @@ def check_balance(hints, knobs):
             assert abs(np.mean(answers) - 0.5) < 4 * 0.5 / len(answers) ** 0.5, (knobs, hint, np.mean(answers))
 
 
+@pytest.mark.slow
 def test_operations_do_not_tell_what_a_circuit_gives():
     for knobs, said in instances(logic.circuit(), 600):
         hints = collections.defaultdict(list)
@@ -121,6 +122,7 @@ def test_operations_do_not_tell_what_a_circuit_gives():
         check_balance(hints, knobs)
 
 
+@pytest.mark.slow
 def test_what_follows_takes_the_whole_chain():
     for knobs, said in instances(logic.horn(), 600):
         hints = collections.defaultdict(list)
@@ -145,6 +147,7 @@ def test_what_follows_takes_the_whole_chain():
         check_balance(hints, knobs)
 
 
+@pytest.mark.slow
 def test_knights_are_as_likely_as_knaves_and_drawing_is_seldom_in_vain():
     for knobs, said in instances(logic.knights_and_knaves(), 300):
         answers = np.array([[name == "YES" for name in answer] for _, answer in said])

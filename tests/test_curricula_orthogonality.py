@@ -68,6 +68,7 @@ def test_plain_python_gives_the_same_answers(make, solve, floor):
     task_laws.check_oracle(make(), solve)
 
 
+@pytest.mark.slow
 def test_wrong_choices_are_near_misses_and_look_like_the_right_one():
     task = orthogonality.orthogonal_choice()
     sample = jax.jit(jax.vmap(task.sample, (0, None)))

@@ -4,6 +4,7 @@ from itertools import product
 
 import jax
 import numpy as np
+import pytest
 import task_laws
 
 from curricula.tasks.recurrences import fibonacci
@@ -53,6 +54,7 @@ def test_plain_python_gives_the_same_answers():
     task_laws.check_oracle(fibonacci(), go_on)
 
 
+@pytest.mark.slow
 def test_all_instances_of_a_level_are_met_and_no_term_is_favoured():
     task = fibonacci()
     sample = jax.jit(jax.vmap(task.sample, (0, None)))

@@ -14,6 +14,8 @@ from curricula.schedules.learning_progress import LearningProgress
 from curricula.schedules.level_replay import PrioritizedLevelReplay
 from curricula.schedules.staircase import Staircase
 
+pytestmark = pytest.mark.slow
+
 NUM_LEVELS, BATCH, NUM_UPDATES, NUM_LEARNERS = 6, 64, 1200, 4
 AUTOMATIC = [
     Staircase(NUM_LEVELS),

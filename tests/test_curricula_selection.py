@@ -70,6 +70,7 @@ def test_plain_python_gives_the_same_answers(make, solve, floor):
     task_laws.check_oracle(make(), solve)
 
 
+@pytest.mark.slow
 @EVERY_TASK
 def test_prompts_are_as_the_knobs_say(make, solve, floor):
     for knobs, given in prompts(make):
@@ -86,6 +87,7 @@ def test_no_episode_of_repeat_copy_takes_more_than_162_steps_and_all_repeats_com
         assert times == set(range(knobs.least, knobs.most + 1))
 
 
+@pytest.mark.slow
 def test_dedup_cannot_be_solved_by_copying_or_from_the_first_half_alone():
     for knobs, given in prompts(selection.dedup):
         assert all(len(set(prompt)) < len(prompt) for prompt in given)

@@ -57,6 +57,7 @@ def test_plain_python_gives_the_same_answers(make, solve, is_empty):
     task_laws.check_oracle(make(), solve)
 
 
+@pytest.mark.slow
 @EVERY_TASK
 def test_answers_are_empty_as_often_as_the_floor_says(make, solve, is_empty):
     task = make()
@@ -69,6 +70,7 @@ def test_answers_are_empty_as_often_as_the_floor_says(make, solve, is_empty):
         assert abs(measured - share) <= 5 * (share * (1 - share) / 2000) ** 0.5
 
 
+@pytest.mark.slow
 def test_lists_are_as_the_knobs_say():
     task = sets.union()
     sample = jax.jit(jax.vmap(task.sample, (0, None)))

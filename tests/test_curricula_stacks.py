@@ -4,6 +4,7 @@ from collections import Counter
 
 import jax
 import numpy as np
+import pytest
 import task_laws
 
 from curricula.tasks.stacks import stack_machine
@@ -34,6 +35,7 @@ def test_plain_python_gives_the_same_answers():
     task_laws.check_oracle(stack_machine(), run)
 
 
+@pytest.mark.slow
 def test_lengths_symbols_and_heights_are_those_of_the_level():
     task = stack_machine()
     sample = jax.jit(jax.vmap(task.sample, (0, None)))

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,7 +85,7 @@ def test_nothing_on_the_way_is_deprecated(whole_run):
     assert "Deprecat" not in finished.stderr and "FutureWarning" not in finished.stderr
 
 
-@pytest.mark.parametrize("after", [3, 5])
+@pytest.mark.parametrize("after", [3, pytest.param(5, marks=pytest.mark.slow)])
 def test_sigkill_then_resume_equals_never_stopping(whole_run, environ, tmp_path, after):
     process = start(environ, tmp_path, GO, "--preset=tiny", "--devices=4")
     for line in process.stdout:
@@ -99,7 +100,7 @@ def test_sigkill_then_resume_equals_never_stopping(whole_run, environ, tmp_path,
     assert [row["iteration"] for row in rows] == [1, 2, 3, 4, 5, 6]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_polite_signal_saves_and_says_how_to_go_on(whole_run, environ, tmp_path, number):
     process = start(environ, tmp_path, GO, "--preset=tiny", "--devices=4", "--save-every=100")
     for line in process.stdout:
@@ -169,15 +170,14 @@ def test_another_runs_directory_is_refused(whole_run, environ):
     assert before == sorted(path.name for path in (cwd / "runs/go_9x9/tiny/checkpoints").iterdir())
 
 
-def test_a_truncated_checkpoint_is_named(environ, tmp_path):
-    first = run(environ, tmp_path, GO, "--preset=tiny", "--devices=4", "--iterations=2", "--final-matches=1")
-    assert first.returncode == 0, first.stderr
-    (checkpoint,) = (tmp_path / "runs/go_9x9/tiny/checkpoints").iterdir()
-    for path in checkpoint.rglob("*"):
+def test_a_truncated_checkpoint_is_named(whole_run, environ, tmp_path):
+    shutil.copytree(whole_run[0] / "runs", tmp_path / "runs")
+    checkpoints = sorted((tmp_path / "runs/go_9x9/tiny/checkpoints").iterdir(), key=lambda path: int(path.name))
+    for path in (tmp_path / "runs/go_9x9/tiny/checkpoints").rglob("*"):
         if path.is_file() and path.stat().st_size > 100:
             os.truncate(path, path.stat().st_size // 2)
-    second = run(environ, tmp_path, GO, "--preset=tiny", "--devices=4", "--iterations=2", "--resume")
-    assert_error(second, str(Path("runs/go_9x9/tiny/checkpoints") / checkpoint.name))
+    finished = run(environ, tmp_path, GO, "--preset=tiny", "--devices=4", "--resume")
+    assert_error(finished, str(Path("runs/go_9x9/tiny/checkpoints") / checkpoints[-1].name))
 
 
 def test_help_names_every_preset_and_setting(environ, tmp_path):
@@ -194,6 +194,7 @@ def test_bench_go_env_prints_the_ratio(environ, tmp_path):
     assert re.search(r"go_env, positional superko .* × pgx", finished.stdout)
 
 
+@pytest.mark.slow
 def test_bench_selfplay_prints_moves_per_second(environ, tmp_path):
     script = ROOT / "experiments" / "bench_selfplay.py"
     options = ["--size=5", "--num-games=8", "--num-steps=2", "--repeats=1", "--search.num-simulations=2"]
@@ -201,6 +202,20 @@ def test_bench_selfplay_prints_moves_per_second(environ, tmp_path):
     finished = run(environ, tmp_path, script, *options, *network)
     assert finished.returncode == 0, finished.stderr
     assert re.search(r"self-play .* moves/s", finished.stdout)
+
+
+def test_bench_curricula_prints_the_ratio(environ, tmp_path):
+    script = ROOT / "experiments" / "bench_curricula.py"
+    options = ["--num-episodes=8", "--num-steps=4", "--repeats=1", "--rows-per-episode=2", "--tasks", "copy"]
+    finished = run(environ, tmp_path, script, *options)
+    assert finished.returncode == 0, finished.stderr
+    assert re.search(r"copy .* × CartPole", finished.stdout)
+
+
+@pytest.mark.slow
+def test_bench_curricula_names_the_tasks_it_knows(environ, tmp_path):
+    script = ROOT / "experiments" / "bench_curricula.py"
+    assert_error(run(environ, tmp_path, script, "--tasks", "chess"), "chess", "copy")
 
 
 def test_every_script_is_run_by_a_test():

@@ -98,8 +98,14 @@ def assert_equal(game: oracle_go.Game, ours: Record, where: str):
     assert ours.ply == game.ply, f"ply: {where}"
 
 
-@pytest.mark.parametrize("ko", KO_RULES)
-@pytest.mark.parametrize("size", NUM_GAMES)
+@pytest.mark.parametrize(
+    ("size", "ko"),
+    [
+        pytest.param(size, ko, marks=pytest.mark.slow if size in (4, 6, 7, 8, 19) and ko != KO_RULES[0] else ())
+        for size in NUM_GAMES
+        for ko in KO_RULES
+    ],
+)
 def test_random_play_agrees_with_plain_python_at_every_ply(size, ko):
     met = compare(size, ko)
     if size <= 5:

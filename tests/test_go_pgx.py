@@ -108,7 +108,7 @@ def assert_same(ours: Seen, theirs: Seen, but: tuple[str, ...] = ()):
     ("size", "num_games", "num_steps", "settings"),
     [
         (3, 16, 200, {"komi": 0.5, "max_terminal_steps": 80, "history_length": 13}),
-        (5, 16, 150, {"komi": 0.5, "max_terminal_steps": 100}),
+        pytest.param(5, 16, 150, {"komi": 0.5, "max_terminal_steps": 100}, marks=pytest.mark.slow),
         (9, 6, 165, {"komi": 7.5, "is_probed": False}),
     ],
 )

@@ -80,6 +80,7 @@ def test_vmap_over_actions_of_one_state_and_over_states_under_one_action():
     chex.assert_trees_all_equal(jax.jit(jax.vmap(GO.step, (0, None)))(states, jnp.int32(1)), expected)
 
 
+@pytest.mark.slow
 def test_without_jit_a_game_goes_the_same_way():
     state, compiled = GO.init(), GO.init()
     step = jax.jit(GO.step)

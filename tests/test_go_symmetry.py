@@ -76,7 +76,10 @@ def assert_equal(ours: View, theirs: View):
         np.testing.assert_array_equal(x, y, err_msg=name)
 
 
-@pytest.mark.parametrize(("size", "ko", "num_games"), [(3, "positional_superko", 16), (9, "positional_superko", 4)])
+@pytest.mark.parametrize(
+    ("size", "ko", "num_games"),
+    [(3, "positional_superko", 16), pytest.param(9, "positional_superko", 4, marks=pytest.mark.slow)],
+)
 def test_a_game_seen_through_a_symmetry_is_the_game_of_the_transformed_moves(size, ko, num_games):
     go = Go(size, komi=0.5, ko=ko)
     keys = jax.random.split(jax.random.key(0), num_games)
@@ -97,7 +100,10 @@ def test_a_game_seen_through_a_symmetry_is_the_game_of_the_transformed_moves(siz
     assert np.asarray(seen.stones != 0).any()
 
 
-@pytest.mark.parametrize("ko", ["positional_superko", "situational_superko", "simple"])
+@pytest.mark.parametrize(
+    "ko",
+    ["positional_superko", *(pytest.param(ko, marks=pytest.mark.slow) for ko in ("situational_superko", "simple"))],
+)
 def test_exchanging_colours_and_komi_changes_nothing_but_the_sign(ko):
     go = Go(5, ko=ko)
     keys = jax.random.split(jax.random.key(1), 12)

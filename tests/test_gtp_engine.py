@@ -135,7 +135,7 @@ def test_analysis_comes_in_steps_and_stops_for_the_next_command(command, environ
         assert process.wait(timeout=30) == 0
 
 
-@pytest.mark.parametrize("end", ["quit", "end of input", "interrupt"])
+@pytest.mark.parametrize("end", ["quit", "interrupt", pytest.param("end of input", marks=pytest.mark.slow)])
 def test_it_ends_quietly(command, environ, end):
     process = subprocess.Popen(
         command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -355,6 +355,7 @@ def test_without_gnu_go_the_line_says_how_to_install_it(script, monkeypatch):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_other_rules_and_changed_players_need_another_name(whole, environ, place):
     arguments = ["random", "policy:net", "--size=5", "--name=whole"]
     again = run(environ, place, *arguments, "--max-moves=30")
