@@ -260,6 +260,7 @@ def test_a_batch_larger_than_the_buffer_leaves_its_highest_scores():
     assert sorted(state.entries.ids.tolist()) == [1, 3, 4]
 
 
+@pytest.mark.slow
 def test_replayed_ids_follow_the_probabilities_and_the_others_are_new():
     schedule = PrioritizedLevelReplay(capacity=6, temperature=1.0, min_filled=0.5)
     sample, num = jax.jit(schedule.sample, static_argnums=2), 20_000

@@ -507,12 +507,12 @@ def test_serving_ends_with_quit(session):
 def test_a_line_without_end_does_no_harm(session):
     tracemalloc.start()
     pipe = Pipe(session)
-    for _ in range(60):
+    for _ in range(600):  # 18 MB
         pipe.write(b"1 set_free_handicap " + b"a1 " * 10_000)
     pipe.write(b"\n2 name\n")
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert most < 1_000_000  # not all of it is kept
+    assert most < 6_000_000  # not all of it is kept; other threads of the process allocate something too
     assert pipe.finish() == b"?1 syntax error\n\n=2 tester\n\n"
 
 

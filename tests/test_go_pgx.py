@@ -107,7 +107,7 @@ def assert_same(ours: Seen, theirs: Seen, but: tuple[str, ...] = ()):
 @pytest.mark.parametrize(
     ("size", "num_games", "num_steps", "settings"),
     [
-        (3, 16, 200, {"komi": 0.5, "max_terminal_steps": 80, "history_length": 13}),
+        pytest.param(3, 16, 200, {"komi": 0.5, "max_terminal_steps": 80, "history_length": 13}, marks=pytest.mark.slow),
         pytest.param(5, 16, 150, {"komi": 0.5, "max_terminal_steps": 100}, marks=pytest.mark.slow),
         (9, 6, 165, {"komi": 7.5, "is_probed": False}),
     ],

@@ -11,7 +11,9 @@ import random_go
 
 from go_env import Go
 
-EVERY_KO_RULE = pytest.mark.parametrize("ko", ["positional_superko", "situational_superko", "simple"])
+EVERY_KO_RULE = pytest.mark.parametrize(
+    "ko", ["positional_superko", pytest.param("situational_superko", marks=pytest.mark.slow), "simple"]
+)
 
 
 GO = Go(4, komi=0.5)

@@ -157,6 +157,7 @@ def test_the_gradient_is_of_the_weighted_sum_of_losses():
     assert after.num_updates == 1
 
 
+@pytest.mark.slow
 def test_overfits_one_batch():
     net = ConvNet(ConvConfig(num_blocks=1, num_channels=16, num_head_channels=8), num_other_actions=1)
     chance = np.random.default_rng(0)

@@ -146,6 +146,7 @@ def test_pairs_share_openings_and_swap_colours(whole):
     assert openings[0] != openings[1]
 
 
+@pytest.mark.slow
 def test_sigkill_then_resume_equals_never_stopping(whole, environ, place):
     directory = place / "runs/tournament/killed"
     process = subprocess.Popen(
@@ -185,6 +186,7 @@ def gnugo_problem():
     return ""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(gnugo_problem()), reason=gnugo_problem() or "gnugo is there")
 def test_gnu_go_joins_a_finished_tournament(whole, environ, place):
     _, directory = whole
@@ -218,6 +220,7 @@ def engine(path, on_genmove):
     return f"gtp:{sys.executable} -S {path}"
 
 
+@pytest.mark.slow
 def test_engines_that_fail_lose_and_are_reported(environ, tmp_path):
     dies = engine(tmp_path / "dies.py", "sys.exit('out of ideas')")
     hangs = engine(tmp_path / "hangs.py", "time.sleep(1000)")
