@@ -12,14 +12,15 @@ import jax.numpy as jnp
 from curricula.stream import Stream
 from curricula.tasks import MAKERS
 from curricula.text import render
+from curricula.vocabulary import NUM_TOKENS
 
 EXAMPLE_LEVEL = 1
 
-OPENING = """# Synthetic reasoning tasks
+OPENING = f"""# Synthetic reasoning tasks
 
 Written by `python -m curricula.page`; change the tasks, not this page.
 
-All tasks are read and answered one token at a time, over one vocabulary of 40 tokens (`curricula/vocabulary.py`). While
+All tasks are read and answered one token at a time, over one vocabulary of {NUM_TOKENS} tokens (`curricula/vocabulary.py`). While
 a prompt is shown the only legal action is PAD (a dot below); then each token has to be right, and the first wrong one
 ends the episode. The return of an episode is 1 exactly if it is solved. Levels are data: the training levels come
 first, then those beyond, which are for testing only.

@@ -5,8 +5,8 @@ One small vocabulary for all tasks lets one network learn several, and what it l
 
 import enum
 
-NUM_TOKENS = 40
-"""Size of the vocabulary; the numbers beyond `names` are spare."""
+NUM_TOKENS = 46
+"""Size of the vocabulary."""
 NUM_DIGITS = 10
 NUM_SYMBOLS = 16
 
@@ -28,10 +28,16 @@ class Token(enum.IntEnum):
     OPEN = 11
     CLOSE = 12
     EQUALS = 13
+    DIVIDE = 14
+    LEFT = 15  # the head moves
+    RIGHT = 16
+    SWAP = 17
+    KEEP = 18
+    EMIT = 19
 
 
-FIRST_DIGIT = 14  # digits 0 to 9 are tokens 14 to 23
-FIRST_SYMBOL = 24  # symbols a to p are tokens 24 to 39
+FIRST_DIGIT = 20  # digits 0 to 9 are tokens 20 to 29
+FIRST_SYMBOL = 30  # symbols a to p are tokens 30 to 45
 
 
 def digits(number: int = NUM_DIGITS) -> tuple[int, ...]:
@@ -56,6 +62,7 @@ def name(token: int) -> str:
         Token.PLUS: "+",
         Token.MINUS: "-",
         Token.TIMES: "*",
+        Token.DIVIDE: "/",
         Token.OPEN: "(",
         Token.CLOSE: ")",
         Token.EQUALS: "=",
