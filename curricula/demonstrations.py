@@ -13,9 +13,9 @@ nothing to learn. So both arms have one network, one vocabulary, and one stream 
 those for testing apart in both.
 
 - Variants: `answer` asks for the answer alone, `trace` for the steps first, where `curricula.traces` knows some.
-- Noise: a share of the tokens asked for, those of the steps too, is replaced, each independently, by another legal
-  token, all others equally likely; `is_noise` marks them, so that a loss may leave them out. What follows is what would
-  have followed the right token. Train and test examples are both noisy.
+- Noise: of the examples to train on a share of the tokens asked for, those of the steps too, is replaced, each
+  independently, by another legal token, all others equally likely; `is_noise` marks them, so that a loss may leave them
+  out. What follows is what would have followed the right token. Examples to test on are always right.
 - Regimes: `fixed` for a set that is gone through many times, as the 100 items of Han et al. (2025): its examples are
   all different. `fresh` for as many as training takes: independent draws, which may repeat.
 
@@ -64,7 +64,7 @@ class Settings:
 
     Attributes:
       levels: different ones of the task; by default all levels to train on.
-      noise: share of the tokens asked for that are replaced, from 0 to 1.
+      noise: share of the tokens asked for that are replaced in examples to train on, from 0 to 1.
     """
 
     task: Stream
@@ -74,6 +74,8 @@ class Settings:
     regime: Regime = "fresh"
 
     def __post_init__(self):
+        if not isinstance(self.task, Stream):
+            raise ValueError(f"only stream tasks are demonstrated, got {self.task!r}")
         for value, allowed, name in ((self.variant, Variant, "variant"), (self.regime, Regime, "regime")):
             if value not in get_args(allowed):
                 raise ValueError(f"{name} must be {' or '.join(get_args(allowed))}, got {value!r}")
@@ -190,11 +192,12 @@ def _token_names() -> list[str]:
 def _of_level(settings: Settings, key: jax.Array, level: int, num: int, split: Split) -> Iterator[Example]:
     entropy = np.asarray(jax.random.key_data(key)).ravel().tolist()
     scripts = _scripts(settings, key, level, num, split)
+    noise = settings.noise if split == "train" else 0.0
     for i, (shown, asked) in enumerate(scripts):
         if settings.variant == "trace":
             shown, asked = traces.write(settings.task, shown, asked)
         generator = np.random.default_rng([*entropy, level, i])
-        asked, is_noise = _spoil(generator, asked, settings.noise, settings.legal)
+        asked, is_noise = _spoil(generator, asked, noise, settings.legal)
         yield Example(np.array(level, np.int32), shown, asked, np.array(len(shown), np.int32), is_noise)
 
 

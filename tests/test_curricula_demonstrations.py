@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
 from curricula import demonstrations, pool, traces
 from curricula.demonstrations import Demonstrations, Settings
+from curricula.levels import Levels
 from curricula.split import Split
-from curricula.stream import Instance, Script
+from curricula.stream import Instance, Script, Stream, ask
 from curricula.tasks import copying, recall, sorting
 from curricula.vocabulary import Token, name
 
@@ -118,6 +120,22 @@ def test_splits_share_no_instance_and_a_fixed_set_repeats_none():
             demonstrations.examples(fixed, KEY, len(words) + 1, split)
 
 
+def test_a_level_without_an_instance_for_one_of_the_splits_is_refused():
+    def write(key, knobs):
+        word = jnp.full(2, COPY.answers[0])
+        return ask(word, knobs.length, word, knobs.length)
+
+    task = Stream("same", Levels((copying.Knobs(1, 1), copying.Knobs(2, 1))), write, 4, COPY.answers)
+    found = set()
+    for split in SPLITS:
+        try:
+            demonstrations.examples(Settings(task, (1,)), KEY, 2, split)
+        except ValueError as error:
+            assert f"same, level 1 has too few instances to {split} on: 0 were found, 2 asked for" in str(error)
+            found.add(split)
+    assert len(found) == 1
+
+
 def test_a_share_of_the_tokens_is_replaced_by_other_legal_ones_all_equally_likely():
     clean, noisy = (
         demonstrations.examples(Settings(SORT, (2,), "trace", noise), KEY, 600, room=60) for noise in (0.0, 0.25)
@@ -135,7 +153,9 @@ def test_a_share_of_the_tokens_is_replaced_by_other_legal_ones_all_equally_likel
         expected = len(others) / (len(legal) - 1)
         counts = np.array([(others == token).sum() for token in legal - {right}])
         assert (abs(counts - expected) < 5 * np.sqrt(expected)).all()
-    assert demonstrations.examples(Settings(SORT, (2,), noise=1.0), KEY, 5).is_noise.sum() == 5 * 5
+    always = Settings(SORT, (2,), noise=1.0)
+    assert demonstrations.examples(always, KEY, 5).is_noise.sum() == 5 * 5
+    assert not demonstrations.examples(always, KEY, 5, "test").is_noise.any()
 
 
 def test_a_traced_script_shows_the_prompt_and_asks_for_steps_then_answer():
@@ -151,10 +171,8 @@ def test_a_traced_script_shows_the_prompt_and_asks_for_steps_then_answer():
 def test_a_traced_script_can_be_played_as_any_other():
     batch = demonstrations.examples(Settings(SORT, (0,), "trace"), KEY, 4)
     task = dataclasses.replace(SORT, answers=traces.says(SORT))
-    rows = pool.from_instances(
-        task, Instance(Script(*map(jax.numpy.asarray, batch[1:4])), jax.numpy.asarray(batch.level))
-    )
-    episode, earned = rows.at(jax.numpy.int32(2)), 0.0
+    rows = pool.from_instances(task, Instance(Script(*map(jnp.asarray, batch[1:4])), jnp.asarray(batch.level)))
+    episode, earned = rows.at(jnp.int32(2)), 0.0
     while episode.discount:
         assert rows.legal_actions(episode)[rows.expert(episode)]
         episode = rows.step(episode, rows.expert(episode))
@@ -186,6 +204,11 @@ def test_a_data_set_is_stacked_with_the_room_that_is_asked_for():
 def test_bad_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         Settings(COPY, **settings)
+
+
+def test_what_is_no_stream_task_is_refused():
+    with pytest.raises(ValueError, match="only stream tasks are demonstrated, got 'copy'"):
+        Settings("copy")  # pyright: ignore[reportArgumentType]
 
 
 def test_bad_numbers_and_splits_are_refused_before_anything_is_made(tmp_path):
