@@ -5,8 +5,8 @@
     params = env.default_params._replace(level=3)
 
 As in gymnax an episode that is over begins anew within the step, with a new instance, which costs far more than the
-step itself: for speed use `curricula.pool`. Observations are one-hot, since such code expects a float Box: the token
-shown, then the last action. Nothing is ever truncated: a task's last step is its end.
+step itself: for speed use `curricula.pool`. Observations are one-hot, since such code expects a float Box: the tokens
+seen, then the last action. Nothing is ever truncated: a task's last step is its end.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from curricula.stream import State, Stream
+from curricula.task import Task
 from curricula.vocabulary import NUM_TOKENS
 
 
@@ -23,14 +23,14 @@ class Params(NamedTuple):
     """What may differ between the episodes of a compiled rollout."""
 
     level: jax.Array | int = -1  # of the task; -1: a random training level for each episode
-    max_steps_in_episode: int = 0  # of the longest script; here because gymnax has it, nothing reads it
+    max_steps_in_episode: int = 0  # of the longest episode; here because gymnax has it, nothing reads it
 
 
 @dataclasses.dataclass(frozen=True)
 class Gymnax:
     """A task as a gymnax environment, version 1.0: `step` returns obs, state, reward, terminated, truncated, info."""
 
-    task: Stream
+    task: Task
 
     @property
     def name(self) -> str:
@@ -44,15 +44,15 @@ class Gymnax:
     def default_params(self) -> Params:
         return Params(max_steps_in_episode=self.task.max_steps)
 
-    def reset(self, key: jax.Array, params: Params | None = None) -> tuple[jax.Array, State]:
-        """The observation and state of a new episode: float32 `[2 · tokens]`."""
+    def reset(self, key: jax.Array, params: Params | None = None) -> tuple[jax.Array, Any]:
+        """The observation and state of a new episode: float32 `[n · tokens]`."""
         level = jnp.asarray((params or self.default_params).level, jnp.int32)
         level_key, key = jax.random.split(key)
         at_random = jax.random.randint(level_key, (), 0, self.task.levels.num_train)
         state = self.task.init(key, jnp.where(level < 0, at_random, level))
         return self._observe(state), state
 
-    def step(self, key: jax.Array, state: State, action: jax.Array, params: Params | None = None) -> tuple[Any, ...]:
+    def step(self, key: jax.Array, state: Any, action: jax.Array, params: Params | None = None) -> tuple[Any, ...]:
         """One step, and if it is the last one the beginning of the next episode.
 
         Returns: the observation and state to go on with, the reward, whether the episode is over, False, and in `info`
@@ -80,9 +80,9 @@ class Gymnax:
         """`gymnax.environments.spaces.Box`."""
         from gymnax.environments import spaces
 
-        return spaces.Box(0.0, 1.0, (2 * NUM_TOKENS,), jnp.float32)
+        return spaces.Box(0.0, 1.0, (self.task.observation_shape[0] * NUM_TOKENS,), jnp.float32)
 
-    def _observe(self, state: State) -> jax.Array:
+    def _observe(self, state: Any) -> jax.Array:
         return jax.nn.one_hot(self.task.observe(state), NUM_TOKENS).reshape(-1)
 
 
@@ -90,6 +90,6 @@ class Gymnax:
 class LegacyGymnax(Gymnax):
     """The same with five values: obs, state, reward, done, info."""
 
-    def step(self, key: jax.Array, state: State, action: jax.Array, params: Params | None = None) -> tuple[Any, ...]:
+    def step(self, key: jax.Array, state: Any, action: jax.Array, params: Params | None = None) -> tuple[Any, ...]:
         seen, state, reward, is_over, _, info = super().step(key, state, action, params)
         return seen, state, reward, is_over, info

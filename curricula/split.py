@@ -5,13 +5,14 @@ out of eight, every key soon shows all. So an instance belongs to a split by wha
 meets one that does.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from curricula.stream import Instance, Script, Stream
+from curricula.stream import Script
+from curricula.task import Task
 
 Split = Literal["train", "test"]
 TEST_SHARE = 8
@@ -21,18 +22,22 @@ MAX_DRAWS = 512
 
 def is_test(script: Script) -> jax.Array:
     """Whether an instance is for testing, by a hash of the tokens shown: bool `[]`."""
-    shown = jnp.where(np.arange(len(script.shown)) < script.length, script.shown, 0).astype(jnp.uint32)
+    return is_for_testing(jnp.where(np.arange(len(script.shown)) < script.length, script.shown, 0))
+
+
+def is_for_testing(shown: jax.Array) -> jax.Array:
+    """The same of what `Task.shown` gives."""
 
     def mix(hashed, token):
         hashed = (hashed ^ token) * np.uint32(0x85EBCA6B)
         return hashed ^ (hashed >> np.uint32(13)), None
 
-    hashed, _ = jax.lax.scan(mix, jnp.uint32(0x9E3779B9), shown)
+    hashed, _ = jax.lax.scan(mix, jnp.uint32(0x9E3779B9), shown.astype(jnp.uint32))
     hashed = hashed * np.uint32(0xC2B2AE35)
     return (hashed >> np.uint32(16)) % np.uint32(TEST_SHARE) == 0
 
 
-def sample(task: Stream, key: jax.Array, level: jax.Array | int, split: Split) -> tuple[Instance, jax.Array]:
+def sample(task: Task, key: jax.Array, level: jax.Array | int, split: Split) -> tuple[Any, jax.Array]:
     """A random instance of a level that belongs to a split, and whether there is one.
 
     Where a level has so few instances that none of 512 drawn belongs to the split, the last one drawn comes with
@@ -43,8 +48,8 @@ def sample(task: Stream, key: jax.Array, level: jax.Array | int, split: Split) -
     level = task.levels.check(level)
     keys = jax.random.split(key, MAX_DRAWS)
 
-    def belongs(instance: Instance) -> jax.Array:
-        return is_test(instance.script) == (split == "test")
+    def belongs(instance: Any) -> jax.Array:
+        return is_for_testing(task.shown(instance)) == (split == "test")
 
     def redraw(carry):
         draw, _ = carry
@@ -58,7 +63,7 @@ def sample(task: Stream, key: jax.Array, level: jax.Array | int, split: Split) -
     return instance, belongs(instance)
 
 
-def check(task: Stream) -> None:
+def check(task: Task) -> None:
     """Raises ValueError if a level has too few instances to train and to test on different ones."""
     levels = jnp.arange(task.levels.num_levels, dtype=jnp.int32)
     draw = jax.vmap(lambda level, split_key: sample(task, split_key, level, "test")[1])

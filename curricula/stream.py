@@ -135,6 +135,11 @@ class Stream:
         """Steps of a solved episode: int32 `[]`."""
         return instance.script.length
 
+    def shown(self, instance: Instance) -> jax.Array:
+        """What tells instances apart, the tokens shown: int32 `[T]`."""
+        script = instance.script
+        return jnp.where(np.arange(len(script.shown)) < script.length, script.shown, Token.PAD).astype(jnp.int32)
+
     @property
     def _may_be_said(self) -> np.ndarray:
         return np.isin(np.arange(NUM_TOKENS), self.answers)

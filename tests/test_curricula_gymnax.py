@@ -7,6 +7,7 @@ import pytest
 
 from curricula import gymnax_api
 from curricula.tasks import copying
+from curricula.vocabulary import NUM_TOKENS
 
 gymnax = pytest.importorskip("gymnax", reason="gymnax is an optional extra: pip install 'reward-pretraining[peers]'")
 purerl = pytest.importorskip("gymnax.wrappers.purerl")
@@ -29,16 +30,16 @@ def test_a_step_returns_what_cartpole_s_returns(env):
     for a, b in zip(ours[2:5], theirs[2:5], strict=True):
         assert (a.shape, a.dtype) == (b.shape, b.dtype)
     assert set(theirs[5]) - {"discount"} <= set(ours[5])
-    assert env.action_space(env.default_params).n == 40
+    assert env.action_space(env.default_params).n == NUM_TOKENS
     assert ours[0].shape == env.observation_space(env.default_params).shape
 
 
 def test_its_flattening_and_sticky_wrappers_take_a_task(env):
     wrapped = purerl.FlattenObservationWrapper(purerl.StickyActionWrapper(env, 0.0))
     seen, state = wrapped.reset(jax.random.key(0), env.default_params)
-    assert seen.shape == wrapped.observation_space(env.default_params).shape == (80,)
+    assert seen.shape == wrapped.observation_space(env.default_params).shape == (2 * NUM_TOKENS,)
     seen, state, reward, terminated, truncated, info = wrapped.step(jax.random.key(1), state, 0, env.default_params)
-    assert info["final_observation"].shape == (80,)
+    assert info["final_observation"].shape == (2 * NUM_TOKENS,)
     assert (float(reward), bool(terminated), bool(truncated)) == (0, False, False)
 
 
@@ -58,12 +59,12 @@ def test_episodes_end_pay_and_begin_anew_as_the_task_says(make):
     assert np.flatnonzero(done).tolist() == [5, 11, 17]
     assert np.flatnonzero(info["success"]).tolist() == [5, 11, 17]
     np.testing.assert_allclose(np.reshape(rewards, (3, 6)), [[0, 0, 0, *[1 / 3] * 3]] * 3, rtol=1e-6)
-    shown, last = np.argmax(np.reshape(seen, (18, 2, 40)), axis=2).T
+    shown, last = np.argmax(np.reshape(seen, (18, 2, NUM_TOKENS)), axis=2).T
     prompts = shown.reshape(3, 6)[:, :3]
     np.testing.assert_array_equal(np.reshape(actions, (3, 6))[:, 3:], prompts)
     assert len({tuple(prompt) for prompt in prompts.tolist()}) > 1  # new instances
     np.testing.assert_array_equal(last.reshape(3, 6)[:, 0], 0)  # nothing said yet
-    final = np.argmax(np.reshape(info["final_observation"], (18, 2, 40)), axis=2)
+    final = np.argmax(np.reshape(info["final_observation"], (18, 2, NUM_TOKENS)), axis=2)
     np.testing.assert_array_equal(final[:, 1], actions)
 
 

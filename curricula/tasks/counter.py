@@ -97,8 +97,8 @@ def emit_counter() -> Act:
     """Emits a word with a counter that goes up and down by one, round a circle of symbols.
 
     - Sees the counter's symbol and the one that is due. Actions: PLUS, MINUS, EMIT; from the last symbol PLUS leads to
-      the first. The counter starts at the first symbol. A wrong emission ends the episode. Steps: the sum of the shorter
-      ways round from each symbol to the next, and `length` emissions.
+      the first. The counter starts at the first symbol. A wrong emission ends the episode. Steps: the sum of the
+      shorter ways round from each symbol to the next, and `length` emissions.
     - Floor: below 1/2 ** length per episode, for a random or a constant action.
     - Kin: printing in Brainf**k, `+++.--.` is this very thing.
     """
