@@ -11,6 +11,7 @@ environment is made.
 """
 
 import dataclasses
+import importlib
 from typing import Any, NamedTuple
 
 import jax
@@ -40,39 +41,32 @@ class Stoa:
     level: int | None = None
 
     def __post_init__(self):
-        import stoa  # noqa: F401 (it makes arrays when imported, and under `jit` those would be tracers)
-
+        _stoa()  # now: under `jit` the arrays it makes when imported would be tracers
         if self.level is not None:
             self.task.levels.check(self.level)
 
     def reset(self, rng_key: jax.Array, env_params: Any = None) -> tuple[Episode, Any]:
         """A new episode and its first timestep. There are no `env_params`; what is given is ignored, as in `step`."""
-        from stoa.env_types import StepType
-
         key, next_key = jax.random.split(rng_key)
         state = self.task.init(key, self.level)
-        return Episode(state, next_key), self._timestep(state, StepType.FIRST)
+        return Episode(state, next_key), self._timestep(state, _stoa().StepType.FIRST)
 
     def step(self, state: Episode, action: jax.Array, env_params: Any = None) -> tuple[Episode, Any]:
         """The episode and the timestep after an action; `extras` tell `success`."""
-        from stoa.env_types import StepType
-
         after = self.task.step(state.state, action)
-        step_type = jnp.where(after.discount == 0, StepType.TERMINATED, StepType.MID)
+        step_type = jnp.where(after.discount == 0, _stoa().StepType.TERMINATED, _stoa().StepType.MID)
         return state._replace(state=after), self._timestep(after, step_type)
 
     def _timestep(self, state: State, step_type: jax.Array) -> Any:
-        from stoa.env_types import TimeStep
-
         seen = jax.nn.one_hot(self.task.observe(state), NUM_TOKENS).reshape(-1)
         extras = {"success": self.task.is_solved(state)}
-        return TimeStep(step_type, reward=state.reward, discount=state.discount, observation=seen, extras=extras)
+        return _stoa().TimeStep(
+            step_type, reward=state.reward, discount=state.discount, observation=seen, extras=extras
+        )
 
     def action_space(self, env_params: Any = None) -> Any:
         """`stoa.spaces.DiscreteSpace`."""
-        from stoa.spaces import DiscreteSpace
-
-        return DiscreteSpace(NUM_TOKENS, dtype=jnp.int32)
+        return _stoa().DiscreteSpace(NUM_TOKENS, dtype=jnp.int32)
 
     def observation_space(self, env_params: Any = None) -> Any:
         """`stoa.spaces.BoundedArraySpace`, as are the next two."""
@@ -86,9 +80,7 @@ class Stoa:
 
     def _bounded(self, shape: tuple[int, ...], name: str) -> Any:
         """Of float32 from 0 to 1."""
-        from stoa.spaces import BoundedArraySpace
-
-        return BoundedArraySpace(shape, jnp.float32, 0.0, 1.0, name)
+        return _stoa().BoundedArraySpace(shape, jnp.float32, 0.0, 1.0, name)
 
     @property
     def unwrapped(self) -> "Stoa":
@@ -96,3 +88,10 @@ class Stoa:
 
     def close(self) -> None:
         """There is nothing to free."""
+
+
+def _stoa() -> Any:
+    try:
+        return importlib.import_module("stoa")
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("curricula.stoa_api needs stoa: pip install stoa-env") from error
