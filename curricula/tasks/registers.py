@@ -126,20 +126,22 @@ class Machine:
         return 6 * puzzle.length
 
     def plan(self, puzzle: Puzzle, place: Place) -> jax.Array:
-        left = self._steps_left(puzzle, place.said)
-        now = left.now[place.registers]
+        """What is due is emitted at once: that changes no register, so nothing is gained by doing it later."""
+        steps = self._steps_left(puzzle, place.said)
         is_due = place.registers.x == puzzle.terms[place.said]
-        is_best_here = is_due & (left.after[place.registers] + 1 == now)
-        is_best_computed = left.now[self.compute(place.registers, puzzle.modulus)] < now
+        is_best_computed = steps[self.compute(place.registers, puzzle.modulus)] < steps[place.registers]
         otherwise = jnp.where(is_best_computed, int(self.compute_token), int(self.turn_token))
-        return jnp.where(is_best_here, Token.EMIT, otherwise)
+        return jnp.where(is_due, Token.EMIT, otherwise)
 
     def min_steps(self, puzzle: Puzzle) -> jax.Array:
-        return self._steps_left(puzzle, jnp.int32(0)).now[puzzle.x, puzzle.y]
+        return self._steps_left(puzzle, jnp.int32(0))[puzzle.x, puzzle.y]
 
     @functools.partial(jax.jit, static_argnums=0)  # else its loops are compiled at each call that is not traced
-    def _steps_left(self, puzzle: Puzzle, said: jax.Array) -> "_StepsLeft":
-        """Backwards from the last term: the way to registers whose x is due, and on from there."""
+    def _steps_left(self, puzzle: Puzzle, said: jax.Array) -> jax.Array:
+        """Fewest steps to the end, for each x and y: int32 `[most, most]`.
+
+        Backwards from the last term: the way to registers whose x is due, and on from there.
+        """
         number = jnp.arange(self.most)
         registers = Registers(*jnp.meshgrid(number, number, indexing="ij"))
         computed, turned = self.compute(registers, puzzle.modulus), self.turn(registers, puzzle.modulus)
@@ -149,20 +151,12 @@ class Machine:
             shorter = jnp.minimum(steps, 1 + jnp.minimum(steps[computed], steps[turned]))
             return shorter, jnp.any(shorter < steps)
 
-        def before(i: jax.Array, left: _StepsLeft) -> _StepsLeft:
+        def before(i: jax.Array, after: jax.Array) -> jax.Array:
             is_due = registers.x == puzzle.terms[puzzle.length - 1 - i]
-            from_here = jnp.where(is_due, 1 + left.now, FAR)
-            return _StepsLeft(jax.lax.while_loop(lambda carry: carry[1], shorten, (from_here, True))[0], left.now)
+            from_here = jnp.where(is_due, 1 + after, FAR)
+            return jax.lax.while_loop(lambda carry: carry[1], shorten, (from_here, True))[0]
 
-        nothing = jnp.zeros((self.most, self.most), jnp.int32)
-        return jax.lax.fori_loop(0, puzzle.length - said, before, _StepsLeft(nothing, nothing))
-
-
-class _StepsLeft(NamedTuple):
-    """Fewest steps to the end, for each x and y: int32 [most, most] each."""
-
-    now: jax.Array
-    after: jax.Array  # once one more term is said
+        return jax.lax.fori_loop(0, puzzle.length - said, before, jnp.zeros((self.most, self.most), jnp.int32))
 
 
 LEVELS = Levels(
