@@ -5,6 +5,8 @@ puzzle is what an instance gives and no action changes; a place is how far an ep
 """
 
 import dataclasses
+import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, get_args
 
 import jax
@@ -14,6 +16,9 @@ import numpy as np
 from curricula.levels import Levels
 from curricula.stream import Reward
 from curricula.vocabulary import NUM_TOKENS, Token
+
+Choices = Sequence[tuple[int, jax.Array | bool]]
+"""Tokens, all different, and of each whether it is legal. The others never are."""
 
 
 class Rules(Protocol):
@@ -40,8 +45,8 @@ class Rules(Protocol):
         """Tokens seen: int32 `[num_seen]`."""
         ...
 
-    def legal(self, puzzle: Any, place: Any) -> jax.Array:
-        """bool `[tokens]`, at least one of them True unless it is solved or lost."""
+    def choices(self, puzzle: Any, place: Any) -> Choices:
+        """The actions of the task, and which are legal now: at least one unless it is solved or lost."""
         ...
 
     def is_solved(self, puzzle: Any, place: Any) -> jax.Array: ...
@@ -142,7 +147,7 @@ class Act:
         rules, puzzle = self.rules, state.instance.puzzle
         action = jnp.asarray(action, jnp.int32)
         is_going_on = state.discount != 0
-        is_legal = is_going_on & rules.legal(puzzle, state.place)[action]
+        is_legal = is_going_on & _is_among(action, rules.choices(puzzle, state.place))
         moved = rules.move(puzzle, state.place, action)
         place = jax.tree.map(lambda new, old: jnp.where(is_legal, new, old), moved, state.place)
         time = state.time + is_going_on
@@ -168,7 +173,8 @@ class Act:
 
     def legal_actions(self, state: State) -> jax.Array:
         """bool `[tokens]`: what the rules allow, all once the episode is over."""
-        return self.rules.legal(state.instance.puzzle, state.place) | (state.discount == 0)
+        choices = self.rules.choices(state.instance.puzzle, state.place)
+        return _is_among(np.arange(NUM_TOKENS), choices) | (state.discount == 0)
 
     def is_solved(self, state: State) -> jax.Array:
         return self.rules.is_solved(state.instance.puzzle, state.place)
@@ -186,9 +192,6 @@ class Act:
         return jnp.concatenate([jnp.ravel(leaf).astype(jnp.int32) for leaf in jax.tree.leaves(instance.puzzle)])
 
 
-def actions(*legal: tuple[int, jax.Array | bool]) -> jax.Array:
-    """The mask bool `[tokens]` that allows each of these tokens where its condition holds."""
-    mask = jnp.zeros(NUM_TOKENS, bool)
-    for token, is_legal in legal:
-        mask |= (np.arange(NUM_TOKENS) == token) & is_legal
-    return mask
+def _is_among(action: jax.Array | np.ndarray, choices: Choices) -> jax.Array:
+    """Whether each action is legal: bool, of the same shape. One action costs no mask of all tokens."""
+    return functools.reduce(jnp.logical_or, ((action == token) & is_legal for token, is_legal in choices))

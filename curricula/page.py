@@ -4,14 +4,15 @@ python -m curricula.page > curricula/README.md
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import jax
 import jax.numpy as jnp
 
 from curricula.stream import Stream
-from curricula.tasks import MAKERS
-from curricula.text import render
+from curricula.task import Task
+from curricula.tasks import ACT_MAKERS, MAKERS
+from curricula.text import render, transcript
 from curricula.vocabulary import NUM_TOKENS
 
 EXAMPLE_LEVEL = 1
@@ -20,24 +21,38 @@ OPENING = f"""# Synthetic reasoning tasks
 
 Written by `python -m curricula.page`; change the tasks, not this page.
 
-All tasks are read and answered one token at a time, over one vocabulary of {NUM_TOKENS} tokens (`curricula/vocabulary.py`). While
-a prompt is shown the only legal action is PAD (a dot below); then each token has to be right, and the first wrong one
-ends the episode. The return of an episode is 1 exactly if it is solved. Levels are data: the training levels come
-first, then those beyond, which are for testing only.
+All tasks share one vocabulary of {NUM_TOKENS} tokens, which are their actions and what is seen
+(`curricula/vocabulary.py`). The return of an episode is 1 exactly if it is solved. Levels are data: the training levels
+come first, then those beyond, which are for testing only.
+"""
 
-| task | what it asks | training levels | beyond | steps at the easiest level, at the hardest, beyond |
+READ = """## Tasks that are read
+
+One token is shown at a time. While it is a prompt, the only legal action is PAD (a dot below); then each token said has
+to be right, and the first wrong one ends the episode (`curricula/stream.py`).
+"""
+
+ACTED = """## Tasks that are acted in
+
+Actions change what is seen next (`curricula/act.py`). Steps are those of the shortest solution.
+"""
+
+HEAD = """| task | what it asks | training levels | beyond | steps at the easiest level, at the hardest, beyond |
 |---|---|---|---|---|"""
 
 
 def page() -> str:
     """The whole page as Markdown."""
-    tasks = [(make, make()) for make in MAKERS]
+    return "\n".join([OPENING, *_part(READ, MAKERS), "", *_part(ACTED, ACT_MAKERS)])
+
+
+def _part(opening: str, makers: Iterable[Callable[[], Task]]) -> list[str]:
+    tasks = [(make, make()) for make in makers]
     rows = [_row(make, task) for make, task in tasks]
-    sections = [_section(make, task) for make, task in tasks]
-    return "\n".join([OPENING, *rows, "", *sections])
+    return [opening, HEAD, *rows, "", *(_section(make, task) for make, task in tasks)]
 
 
-def _row(make: Callable[[], Stream], task: Stream) -> str:
+def _row(make: Callable[[], Task], task: Task) -> str:
     levels = task.levels
     beyond = ", ".join(name for name, _ in levels.beyond)
     steps = _steps(task)
@@ -47,19 +62,20 @@ def _row(make: Callable[[], Stream], task: Stream) -> str:
     return f"| [{task.name}](#{task.name}) | {asks} | {levels.num_train} | {beyond} | {lengths} |"
 
 
-def _section(make: Callable[[], Stream], task: Stream) -> str:
+def _section(make: Callable[[], Task], task: Task) -> str:
     instance = jax.jit(task.sample)(jax.random.key(0), jnp.int32(EXAMPLE_LEVEL))
     knobs = ", ".join(f"{name} {value}" for name, value in task.levels.rows[EXAMPLE_LEVEL]._asdict().items())
-    definition = inspect.getdoc(make)
-    return (
-        f"## {task.name}\n\n{definition}\n\nLevel {EXAMPLE_LEVEL} ({knobs}):\n\n```\n{render(instance.script)}\n```\n"
-    )
+    episode = render(instance.script) if isinstance(task, Stream) else transcript(task, instance)
+    return f"### {task.name}\n\n{inspect.getdoc(make)}\n\nLevel {EXAMPLE_LEVEL} ({knobs}):\n\n```\n{episode}\n```\n"
 
 
-def _steps(task: Stream) -> list[int]:
+def _steps(task: Task) -> list[int]:
     """Of one episode at each level."""
-    sample = jax.jit(jax.vmap(task.sample, (None, 0)))
-    return sample(jax.random.key(0), jnp.arange(task.levels.num_levels)).script.length.tolist()
+
+    def steps(level):
+        return task.min_steps(task.sample(jax.random.key(0), level))
+
+    return jax.jit(jax.vmap(steps))(jnp.arange(task.levels.num_levels)).tolist()
 
 
 if __name__ == "__main__":

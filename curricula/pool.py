@@ -107,6 +107,12 @@ class Pool(NamedTuple):
         """The right action: int32 `[]`."""
         return self._entry(episode) >> _SHIFT
 
+    def prompt(self, episode: Episode) -> tuple[jax.Array, jax.Array]:
+        """What is shown before the first answer is due: tokens int32 `[T]`, and how many of them."""
+        room = len(self.scripts) // self.num_rows
+        script = jax.lax.dynamic_slice_in_dim(self.scripts, episode.row * room, room).astype(jnp.int32)
+        return script & (2**_SHIFT - 1), jnp.argmax(script >> _SHIFT != Token.PAD).astype(jnp.int32)
+
     def _entry(self, episode: Episode) -> jax.Array:
         """Token shown and token asked for, packed; those of the last step once a script is done."""
         room = len(self.scripts) // self.num_rows

@@ -1,8 +1,12 @@
 """Episodes as readable text."""
 
+from typing import Any
+
+import jax
 import numpy as np
 
 from curricula.stream import Script
+from curricula.task import Task
 from curricula.vocabulary import Token, name
 
 
@@ -22,6 +26,26 @@ def render(script: Script) -> str:
         " ".join([title, *(token.ljust(width) for token, width in zip(tokens, widths, strict=True))]).rstrip()
         for title, tokens in (("shown ", shown), ("said  ", asked))
     )
+
+
+def transcript(task: Task, instance: Any) -> str:
+    """What the expert sees and does in the episode of an instance, a line for each step.
+
+    >>> from curricula.tasks import counter
+    >>> task = counter.emit_counter()
+    >>> print(transcript(task, task.sample(jax.random.key(1), 0)))
+    sees a a  does EMIT
+    sees a d  does -
+    sees d d  does EMIT
+    """
+    step, observe, expert = jax.jit(task.step), jax.jit(task.observe), jax.jit(task.expert)
+    state, lines = task.reset(instance), []
+    while state.discount != 0:
+        action = expert(state)
+        seen = " ".join(name(int(token)) for token in observe(state)[:-1])
+        lines.append(f"sees {seen}  does {name(int(action))}")
+        state = step(state, action)
+    return "\n".join(lines)
 
 
 def question(script: Script) -> str:

@@ -3,8 +3,9 @@
     python experiments/bench_curricula.py
 
 1024 episodes in one scan, a finished one beginning anew at once: tasks from a pool of instances, CartPole as gymnax
-does it. Actions are drawn before the clock runs: for CartPole random ones, for the tasks nine right ones in ten, so
-that episodes get past their prompts. Variants take turns; what counts is the ratio of medians.
+does it. Chance is drawn before the clock runs. CartPole takes random actions; tasks that are read take the right one
+nine times in ten, so that episodes get past their prompts; tasks that are acted in take random ones of their own
+actions, legal or not. Variants take turns; what counts is the ratio of medians.
 
 Needs gymnax: pip install 'reward-pretraining[peers]'
 """
@@ -22,10 +23,10 @@ import jax
 import jax.numpy as jnp
 import tyro
 
-from curricula import pool
-from curricula.pool import Pool
+from curricula import act_pool, pool
+from curricula.act import Act
 from curricula.stream import Stream
-from curricula.tasks import every_task
+from curricula.tasks import every_act, every_task
 from curricula.vocabulary import NUM_TOKENS
 
 
@@ -66,9 +67,9 @@ def main(config: Config) -> None:
     print(f"\nslowest: {worst}, {peer / seconds[worst]:.2f} × CartPole")
 
 
-def chosen_tasks(config: Config) -> list[Stream]:
+def chosen_tasks(config: Config) -> list[Stream | Act]:
     """Exits with one line where a name is unknown."""
-    tasks = {task.name: task for task in every_task()}
+    tasks = {task.name: task for task in (*every_task(), *every_act())}
     unknown = [name for name in config.tasks if name not in tasks]
     if unknown:
         sys.exit(f"error: unknown task {unknown[0]!r}; tasks are {', '.join(tasks)}")
@@ -79,30 +80,47 @@ Loop = Callable[[int], float]
 """Seed → seconds of one call."""
 
 
-def task_loop(config: Config, task: Stream) -> Loop:
-    """Nine right actions in ten, on a pool with all training levels."""
+def task_loop(config: Config, task: Stream | Act) -> Loop:
+    """A pool with all training levels."""
+    is_read = not isinstance(task, Act)
 
-    def rollout(pool: Pool, episodes: Any, slips: jax.Array) -> Any:
-        def step(episodes, slip):
-            actions = jnp.where(slip < 0, jax.vmap(pool.expert)(episodes), slip)
+    def rollout(pool: Any, episodes: Any, chances: jax.Array) -> Any:
+        def step(episodes, chance):
+            actions = jnp.where(chance < 0, jax.vmap(pool.expert)(episodes), chance) if is_read else chance
             after = jax.vmap(pool.step)(episodes, actions)
             seen = jnp.sum(jax.vmap(pool.observe)(after), dtype=jnp.int32)  # summed up, lest XLA leave it out
             return jax.vmap(lambda e: pool.renew(e, config.num_episodes))(after), (seen, jnp.sum(after.reward))
 
-        return jax.lax.scan(step, episodes, slips)
+        return jax.lax.scan(step, episodes, chances)
 
     levels = jnp.arange(config.num_episodes * config.rows_per_episode, dtype=jnp.int32) % task.levels.num_train
-    instances = jax.jit(pool.write, static_argnums=0)(task, jax.random.key(0), levels)
+    write = pool.write if is_read else act_pool.write
+    instances = jax.jit(write, static_argnums=0)(task, jax.random.key(0), levels)
     episodes = jax.vmap(instances.at)(jnp.arange(config.num_episodes))
     run = jax.jit(rollout)
 
-    def draw(seed: int) -> jax.Array:
-        shape = (config.num_steps, config.num_episodes)
-        when_key, what_key = jax.random.split(jax.random.key(seed))
-        is_slip = jax.random.uniform(when_key, shape) > 0.9
-        return jnp.where(is_slip, jax.random.randint(what_key, shape, 0, NUM_TOKENS), -1)
+    shape = (config.num_steps, config.num_episodes)
 
-    return timed(lambda slips: run(instances, episodes, slips), draw)
+    def draw(seed: int) -> jax.Array:
+        key = jax.random.key(seed)
+        return (
+            jax.random.choice(key, jnp.array(own_actions(task)), shape) if isinstance(task, Act) else slips(key, shape)
+        )
+
+    return timed(lambda chances: run(instances, episodes, chances), draw)
+
+
+def slips(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """One random token in ten, else -1: the right one."""
+    when_key, what_key = jax.random.split(key)
+    is_slip = jax.random.uniform(when_key, shape) > 0.9
+    return jnp.where(is_slip, jax.random.randint(what_key, shape, 0, NUM_TOKENS), -1)
+
+
+def own_actions(task: Act) -> list[int]:
+    """The tokens that the task's rules know."""
+    state = task.init(jax.random.key(0))
+    return [int(token) for token, _ in task.rules.choices(state.instance.puzzle, state.place)]
 
 
 def cartpole_loop(config: Config) -> Loop:

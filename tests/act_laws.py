@@ -50,7 +50,7 @@ def check_play(task: Act, floor: Callable[[Any], float]) -> None:
         earned, is_solved, steps = map(np.asarray, _play(rows, keys, EXPERT))
         assert is_solved.all(), f"{name}: the expert fails"
         np.testing.assert_allclose(earned, 1, atol=1e-5, err_msg=name)
-        np.testing.assert_array_equal(steps, jax.vmap(task.min_steps)(rows.instances), err_msg=name)
+        np.testing.assert_array_equal(steps, jax.jit(jax.vmap(task.min_steps))(rows.instances), err_msg=name)
         limits = np.asarray(jax.vmap(task.rules.limit)(rows.instances.puzzle))
         assert (steps <= limits).all(), name
         assert limits.max() <= task.max_steps, name

@@ -9,7 +9,7 @@ import pytest
 import curricula
 from curricula import page, text, vocabulary
 from curricula.stream import Script
-from curricula.tasks import MAKERS, every_task
+from curricula.tasks import ACT_MAKERS, MAKERS, every_act, every_task
 
 
 def test_the_examples_in_the_docstrings_are_true():
@@ -35,9 +35,11 @@ def test_a_script_reads_as_it_goes_and_padding_is_left_out():
 
 
 def test_tasks_have_names_of_their_own_and_definitions():
-    tasks = every_task()
+    tasks = (*every_task(), *every_act())
     assert len({task.name for task in tasks}) == len(tasks) >= 24
-    assert all(make.__doc__ and "teps" in make.__doc__ and "floor" in make.__doc__.lower() for make in MAKERS)
+    assert all(
+        make.__doc__ and "teps" in make.__doc__ and "floor" in make.__doc__.lower() for make in (*MAKERS, *ACT_MAKERS)
+    )
 
 
 @pytest.mark.slow

@@ -2,22 +2,29 @@
 
 from collections.abc import Callable
 
+from curricula.act import Act
 from curricula.stream import Stream
 from curricula.tasks import (
     arithmetic,
     automata,
     brackets,
     copying,
+    countdown,
+    counter,
     expressions,
     graphs,
     logic,
+    orthogonal_vector,
     orthogonality,
     recall,
     recurrences,
+    registers,
     selection,
     sets,
     sorting,
     stacks,
+    swapping,
+    tape,
 )
 
 MAKERS: tuple[Callable[[], Stream], ...] = (
@@ -52,9 +59,28 @@ MAKERS: tuple[Callable[[], Stream], ...] = (
     orthogonality.orthogonal_choice,
     orthogonality.matrix_vector,
 )
-"""Each makes a task with its default settings; its docstring is the definition."""
+"""Each makes a task that is read, with its default settings; its docstring is the definition."""
+
+ACT_MAKERS: tuple[Callable[[], Act], ...] = (
+    tape.tape_copy,
+    tape.tape_reverse,
+    tape.tape_odds_first,
+    tape.tape_repeat,
+    swapping.swap_sort,
+    counter.emit_counter,
+    registers.register_fibonacci,
+    registers.register_factorial,
+    countdown.countdown,
+    orthogonal_vector.orthogonal_vector,
+)
+"""The same of the tasks that are acted in."""
 
 
 def every_task() -> tuple[Stream, ...]:
-    """All tasks with their default settings."""
+    """All tasks that are read, with their default settings."""
     return tuple(make() for make in MAKERS)
+
+
+def every_act() -> tuple[Act, ...]:
+    """All tasks that are acted in, with their default settings."""
+    return tuple(make() for make in ACT_MAKERS)

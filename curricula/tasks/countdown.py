@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from curricula import numerals
-from curricula.act import Act, actions
+from curricula.act import Act, Choices
 from curricula.levels import Levels
 from curricula.vocabulary import FIRST_DIGIT, FIRST_SYMBOL, Token
 
@@ -85,12 +85,12 @@ class Countdown:
         tokens = jnp.where(numbers[:, None] > 0, digits, Token.BLANK)
         return jnp.concatenate([tokens.ravel(), jnp.stack([place.first, place.operator])])
 
-    def legal(self, puzzle: Puzzle, place: Place) -> jax.Array:
+    def choices(self, puzzle: Puzzle, place: Place) -> Choices:
         is_open = (_results(place.numbers) > 0) & _goes_on(place, self.room)
         is_first, is_second = place.first == Token.BLANK, place.operator != Token.BLANK
         of_slot = jnp.where(is_first, jnp.any(is_open, axis=(1, 2)), is_second & jnp.any(is_open, axis=(0, 1)))
         of_operator = ~is_first & ~is_second & jnp.any(is_open, axis=(0, 2))
-        return actions(
+        return (
             *((FIRST_SYMBOL + slot, of_slot[slot]) for slot in range(self.room)),
             *zip(OPERATORS, of_operator, strict=True),
         )

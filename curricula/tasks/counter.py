@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from curricula.act import Act, actions
+from curricula.act import Act, Choices
 from curricula.levels import Levels
 from curricula.vocabulary import FIRST_SYMBOL, Token
 
@@ -65,8 +65,8 @@ class EmitCounter:
     def look(self, puzzle: Puzzle, place: Place) -> jax.Array:
         return FIRST_SYMBOL + jnp.stack([place.counter, puzzle.word[place.said].astype(jnp.int32)])
 
-    def legal(self, puzzle: Puzzle, place: Place) -> jax.Array:
-        return actions((Token.PLUS, True), (Token.MINUS, True), (Token.EMIT, True))
+    def choices(self, puzzle: Puzzle, place: Place) -> Choices:
+        return ((Token.PLUS, True), (Token.MINUS, True), (Token.EMIT, True))
 
     def is_solved(self, puzzle: Puzzle, place: Place) -> jax.Array:
         return place.said == puzzle.length

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from curricula.act import Act, actions
+from curricula.act import Act, Choices
 from curricula.levels import Levels
 from curricula.vocabulary import FIRST_DIGIT, Token
 
@@ -81,12 +81,12 @@ class OrthogonalVector:
         tokens = jnp.stack([jnp.where(value < 0, Token.MINUS, Token.PLUS), FIRST_DIGIT + jnp.abs(value)], axis=1)
         return jnp.where((entry < puzzle.dimension)[:, None], tokens, Token.END).ravel()
 
-    def legal(self, puzzle: Puzzle, place: Place) -> jax.Array:
+    def choices(self, puzzle: Puzzle, place: Place) -> Choices:
         digits = [
             (FIRST_DIGIT + number, (number <= puzzle.range) & (~place.is_minus | (number > 0)))
             for number in range(self.most + 1)
         ]
-        return actions((Token.MINUS, ~place.is_minus), *digits)
+        return ((Token.MINUS, ~place.is_minus), *digits)
 
     def is_solved(self, puzzle: Puzzle, place: Place) -> jax.Array:
         return (place.entry == puzzle.dimension) & (place.product == 0) & place.is_nonzero

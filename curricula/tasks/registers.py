@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from curricula import numerals
-from curricula.act import Act, actions
+from curricula.act import Act, Choices
 from curricula.levels import Levels
 from curricula.vocabulary import FIRST_DIGIT, Token
 
@@ -109,8 +109,8 @@ class Machine:
     def look(self, puzzle: Puzzle, place: Place) -> jax.Array:
         return FIRST_DIGIT + jnp.concatenate([numerals.digits(number, WIDTH)[::-1] for number in place.registers])
 
-    def legal(self, puzzle: Puzzle, place: Place) -> jax.Array:
-        return actions((self.compute_token, True), (self.turn_token, True), (Token.EMIT, True))
+    def choices(self, puzzle: Puzzle, place: Place) -> Choices:
+        return ((self.compute_token, True), (self.turn_token, True), (Token.EMIT, True))
 
     def is_solved(self, puzzle: Puzzle, place: Place) -> jax.Array:
         return place.said == puzzle.length

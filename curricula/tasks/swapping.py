@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from curricula.act import Act, actions
+from curricula.act import Act, Choices
 from curricula.levels import Levels
 from curricula.vocabulary import FIRST_SYMBOL, Token
 
@@ -60,7 +60,7 @@ class SwapSort:
         unlike = backwards.at[0].set(1).at[knobs.length - 1].set(0)
         symbols = jnp.where(jnp.any(descends), symbols, jnp.where(is_alike, unlike, backwards))
         cells = jnp.where(place < knobs.length, FIRST_SYMBOL + symbols, Token.PAD)
-        return Puzzle(cells.astype(jnp.int8), knobs.length)
+        return Puzzle(cells.astype(jnp.int8), jnp.asarray(knobs.length, jnp.int32))
 
     def begin(self, puzzle: Puzzle) -> Place:
         return Place(puzzle.cells, jnp.int32(0))
@@ -77,8 +77,8 @@ class SwapSort:
     def look(self, puzzle: Puzzle, place: Place) -> jax.Array:
         return jnp.stack([place.cells[place.left], place.cells[place.left + 1]]).astype(jnp.int32)
 
-    def legal(self, puzzle: Puzzle, place: Place) -> jax.Array:
-        return actions((Token.SWAP, True), (Token.KEEP, True))
+    def choices(self, puzzle: Puzzle, place: Place) -> Choices:
+        return ((Token.SWAP, True), (Token.KEEP, True))
 
     def is_solved(self, puzzle: Puzzle, place: Place) -> jax.Array:
         return ~jnp.any(_out_of_order(place.cells, puzzle.length))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from curricula.act import Act, actions
+from curricula.act import Act, Choices
 from curricula.levels import Levels
 from curricula.vocabulary import FIRST_DIGIT, FIRST_SYMBOL, Token
 
@@ -95,9 +95,9 @@ class Tape:
     def look(self, puzzle: Puzzle, place: Place) -> jax.Array:
         return puzzle.cells[place.head][None].astype(jnp.int32)
 
-    def legal(self, puzzle: Puzzle, place: Place) -> jax.Array:
+    def choices(self, puzzle: Puzzle, place: Place) -> Choices:
         is_left, is_right = place.head == 0, place.head == puzzle.length + 1
-        return actions((Token.LEFT, ~is_left), (Token.RIGHT, ~is_right), (Token.EMIT, ~(is_left | is_right)))
+        return ((Token.LEFT, ~is_left), (Token.RIGHT, ~is_right), (Token.EMIT, ~(is_left | is_right)))
 
     def is_solved(self, puzzle: Puzzle, place: Place) -> jax.Array:
         return place.said == puzzle.answer_length
@@ -113,37 +113,31 @@ class Tape:
         return 2 * puzzle.answer_length * (puzzle.length + 1)
 
     def plan(self, puzzle: Puzzle, place: Place) -> jax.Array:
-        left = _steps_left(puzzle, place.said)
-        here = puzzle.cells[place.head] == puzzle.answer[place.said]
-        is_best_here = here & (left.after[place.head] + 1 == left.now[place.head])
-        is_best_left = left.now[jnp.maximum(place.head - 1, 0)] < left.now[place.head]
-        return jnp.where(is_best_here, Token.EMIT, jnp.where(is_best_left, Token.LEFT, Token.RIGHT))
+        """What is due is emitted at once: that moves nothing, so nothing is gained by doing it later."""
+        steps = _steps_left(puzzle, place.said)
+        is_due = puzzle.cells[place.head] == puzzle.answer[place.said]
+        is_best_left = steps[jnp.maximum(place.head - 1, 0)] < steps[place.head]
+        return jnp.where(is_due, Token.EMIT, jnp.where(is_best_left, Token.LEFT, Token.RIGHT))
 
     def min_steps(self, puzzle: Puzzle) -> jax.Array:
-        return _steps_left(puzzle, jnp.int32(0)).now[self.begin(puzzle).head]
+        return _steps_left(puzzle, jnp.int32(0))[self.begin(puzzle).head]
 
 
-class _StepsLeft(NamedTuple):
-    """Fewest steps to the end, for the head at each cell: int32 [N + 2] each."""
+@jax.jit  # else its loop is compiled at each call that is not traced
+def _steps_left(puzzle: Puzzle, said: jax.Array) -> jax.Array:
+    """Fewest steps to the end, for the head at each cell: int32 `[N + 2]`.
 
-    now: jax.Array
-    after: jax.Array  # once one more symbol is said
-
-
-def _steps_left(puzzle: Puzzle, said: jax.Array) -> _StepsLeft:
-    """Backwards from the last symbol: the way to a cell with the symbol that is due, and on from there."""
+    Backwards from the last symbol: the way to a cell with the symbol that is due, and on from there.
+    """
     cell = jnp.arange(len(puzzle.cells))
 
-    def before(left: _StepsLeft, k: jax.Array) -> tuple[_StepsLeft, None]:
-        from_here = jnp.where(puzzle.cells == puzzle.answer[k], 1 + left.now, FAR)
+    def before(i: jax.Array, after: jax.Array) -> jax.Array:
+        from_here = jnp.where(puzzle.cells == puzzle.answer[puzzle.answer_length - 1 - i], 1 + after, FAR)
         from_left = cell + jax.lax.cummin(from_here - cell)
         from_right = jax.lax.cummin(from_here + cell, reverse=True) - cell
-        is_due = (k >= said) & (k < puzzle.answer_length)
-        now = jnp.where(is_due, jnp.minimum(from_left, from_right), left.now)
-        return _StepsLeft(now, jnp.where(is_due, left.now, left.after)), None
+        return jnp.minimum(from_left, from_right)
 
-    nothing = jnp.zeros(len(puzzle.cells), jnp.int32)
-    return jax.lax.scan(before, _StepsLeft(nothing, nothing), jnp.arange(len(puzzle.answer)), reverse=True)[0]
+    return jax.lax.fori_loop(0, puzzle.answer_length - said, before, jnp.zeros(len(puzzle.cells), jnp.int32))
 
 
 def tape_copy() -> Act:
