@@ -56,6 +56,7 @@ def test_rows_go_as_their_instances_do_whatever_is_said(reward):
     assert 0 < solved.sum() < 40
 
 
+@pytest.mark.slow
 def test_each_episode_goes_through_its_own_rows_in_turn():
     rows = some_pool(48)
     episodes = jax.vmap(rows.at)(jnp.arange(8))

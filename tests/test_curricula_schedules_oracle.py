@@ -253,6 +253,7 @@ def test_the_buffer_holds_what_plain_python_keeps(schedule):
     assert len(met) > schedule.capacity and int(state.time) == slow.time
 
 
+@pytest.mark.slow
 def test_a_batch_larger_than_the_buffer_leaves_its_highest_scores():
     schedule = PrioritizedLevelReplay(capacity=3)
     scores = np.float32([1, 5, 2, -9, 3, 0.5])

@@ -187,6 +187,7 @@ def test_help_names_every_preset_and_setting(environ, tmp_path):
         assert word in finished.stdout
 
 
+@pytest.mark.slow
 def test_bench_go_env_prints_the_ratio(environ, tmp_path):
     script = ROOT / "experiments" / "bench_go_env.py"
     finished = run(environ, tmp_path, script, "--sizes", "5", "--batch-sizes", "16", "--num-steps=5", "--repeats=2")

@@ -146,7 +146,7 @@ def test_atari_legality_captures_and_area_on_random_positions(size):
             np.testing.assert_array_equal(after.reshape(-1, size**2), expected)
 
 
-@pytest.mark.parametrize("size", [2, 3, 4, 9, 19])
+@pytest.mark.parametrize("size", [2, 3, 9, *(pytest.param(size, marks=pytest.mark.slow) for size in (4, 19))])
 def test_a_repetition_is_found_by_the_exact_test_and_missed_by_no_sketch(size):
     """Past positions: what each move leads to, those with a stone more or less or of another colour, and others."""
     layout = Layout(size)

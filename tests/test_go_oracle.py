@@ -101,7 +101,9 @@ def assert_equal(game: oracle_go.Game, ours: Record, where: str):
 @pytest.mark.parametrize(
     ("size", "ko"),
     [
-        pytest.param(size, ko, marks=pytest.mark.slow if size in (4, 6, 7, 8, 19) and ko != KO_RULES[0] else ())
+        pytest.param(
+            size, ko, marks=pytest.mark.slow if size in (6, 7, 8, 19) or size == 4 and ko != KO_RULES[0] else ()
+        )
         for size in NUM_GAMES
         for ko in KO_RULES
     ],
@@ -115,8 +117,8 @@ def test_random_play_agrees_with_plain_python_at_every_ply(size, ko):
         assert all(met.rules_differ[other] > 0 for other in KO_RULES if other != ko), f"nothing told rules apart: {met}"
 
 
-@pytest.mark.parametrize("memory", [1, 4, 7])
-@pytest.mark.parametrize("ko", ["positional_superko", "situational_superko"])
+@pytest.mark.parametrize("memory", [1, pytest.param(4, marks=pytest.mark.slow), 7])
+@pytest.mark.parametrize("ko", ["positional_superko", pytest.param("situational_superko", marks=pytest.mark.slow)])
 def test_memory_bounds_how_many_plies_superko_looks_back(ko, memory):
     met = compare(3, ko, memory)
     assert met.ko_points > 0 and met.rules_differ[ko] > 0, "did the bounded rule forbid anything, and too little?"

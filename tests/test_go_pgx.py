@@ -184,6 +184,7 @@ def test_a_tie_is_a_draw_where_pgx_lets_white_win():
     assert ours.rewards.tolist() == [0, 0]
 
 
+@pytest.mark.slow
 def test_pictures_are_those_of_pgx():
     theirs, ours = (after(init, step, [40, 41, 31, 3]) for _, init, step in both(9))
     assert ours.to_svg() == theirs.to_svg()
@@ -317,6 +318,7 @@ def train_for_one_iteration(pgx, num_games=4, num_steps=170, num_simulations=2):
     return jax.tree.map(np.asarray, iteration(params, jax.random.PRNGKey(1)))
 
 
+@pytest.mark.slow
 def test_a_training_loop_written_for_pgx_plays_and_learns_the_same_with_one_import_changed():
     played, losses = train_for_one_iteration(pgx_api)
     assert ((played.discount == 0).sum(axis=0) >= 1).all(), "every game ends within its move limit"

@@ -43,6 +43,7 @@ def replay(actions):
     return jax.lax.scan(ply, GO.init(), actions)[1]
 
 
+@pytest.mark.slow
 def test_games_under_nested_vmap_go_as_they_do_alone():
     actions, seen = games_played_alone()
     chex.assert_trees_all_equal(jax.jit(jax.vmap(jax.vmap(replay)))(actions), seen)

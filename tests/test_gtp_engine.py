@@ -100,6 +100,7 @@ def test_it_goes_on_after_the_end_and_with_either_side(engine):
     assert len(engine.send("final_status_list alive").split()) >= 2
 
 
+@pytest.mark.slow
 def test_one_set_of_weights_plays_other_sizes(engine):
     engine.send("boardsize 2")
     assert engine.send("genmove b") in ("A1", "A2", "B1", "B2", "pass")

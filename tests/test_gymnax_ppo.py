@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("gymnax", reason="gymnax is an optional extra: pip install 'reward-pretraining[peers]'")
 
 SCRIPT = Path(__file__).parents[1] / "experiments" / "gymnax_ppo.py"
-TINY = ["--total-steps=64", "--num-envs=8", "--num-steps=4", "--num-minibatches=2", "--num-units=4"]
+TINY = ["--total-steps=64", "--num-envs=8", "--num-steps=4", "--num-minibatches=2", "--num-units=4", "--network=mlp"]
 
 
 @pytest.fixture(scope="module")

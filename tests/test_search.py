@@ -77,8 +77,10 @@ def outcomes_of_actions(step, legal_actions, states, depth: int) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("go", "num_steps", "depth"),
-    [(Go(2, komi=0.5, max_moves=7), 4, 3), (Go(3, komi=2.0, max_moves=9), 7, 2)],
-    ids=["2x2, Black to move", "3x3, White to move, draws"],
+    [
+        pytest.param(Go(2, komi=0.5, max_moves=7), 4, 3, id="2x2, Black to move", marks=pytest.mark.slow),
+        pytest.param(Go(3, komi=2.0, max_moves=9), 7, 2, id="3x3, White to move, draws"),
+    ],
 )
 def test_plays_go_endings_like_exhaustive_search(go, num_steps, depth):
     step, legal_actions = (jax.jit(jax.vmap(f)) for f in (go.step, go.legal_actions))
