@@ -54,22 +54,30 @@ def episode_returns(reward: jax.Array, discount: jax.Array) -> tuple[jax.Array, 
     return jax.lax.scan(backwards, start, (totals, discount), reverse=True)[1]
 
 
-def relative(returns: jax.Array, has_ended: jax.Array, is_last: jax.Array, group: jax.Array, num: int) -> jax.Array:
+def relative(
+    returns: jax.Array,
+    has_ended: jax.Array,
+    is_last: jax.Array,
+    group: jax.Array,
+    num: int,
+    axis: str | None = None,
+) -> jax.Array:
     """Returns less the mean over the finished episodes of a group, divided by their standard deviation (Shao et al.
     2024, arXiv 2402.03300, section 4.1.2); 0 for episodes that have not ended and for groups that all fared alike.
 
     Args:
       returns: float32 `[T, B]`, of the step's episode; has_ended, is_last: bool `[T, B]`.
       group: int32 `[T, B]`, from 0 to num - 1, of the step's episode.
+      axis: name of the pmap axis over which groups may be spread.
     """
-    counted = is_last.astype(jnp.float32).ravel()
-    index = group.ravel()
 
     def total(x):
-        return jnp.zeros(num).at[index].add(counted * x)
+        sums = jnp.zeros(num).at[group].add(jnp.where(is_last, x, 0.0))
+        return sums if axis is None else jax.lax.psum(sums, axis)
 
     size = jnp.maximum(total(1.0), 1)
-    mean = total(returns.ravel()) / size
-    spread = jnp.sqrt(jnp.maximum(total(returns.ravel() ** 2) / size - mean**2, 0))
-    advantage = (returns - mean[group]) / (spread[group] + 1e-3)
-    return jnp.where(has_ended & (spread[group] > 1e-6), advantage, 0.0)
+    centred = returns - (total(returns) / size)[group]
+    spread = jnp.sqrt(total(centred**2) / size)[group]
+    # Returns that are equal differ from their mean by what rounding leaves.
+    is_alike = spread <= 1e-6 * jnp.maximum(jnp.abs(returns), 1)
+    return jnp.where(has_ended & ~is_alike, centred / (spread + 1e-3), 0.0)

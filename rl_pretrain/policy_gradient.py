@@ -1,7 +1,7 @@
 """Learning from rewards without search: proximal policy optimisation and its simpler kin, averaged over devices."""
 
 import dataclasses
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +23,7 @@ class PolicyGradientConfig:
 
     baseline: Baseline = "critic"
     """critic: generalised advantages of a learnt value; group: returns relative to other tries of the same instance;
-    mean: returns relative to all episodes of the rollout (REINFORCE with a baseline)."""
+    mean: returns relative to all episodes of the rollout (REINFORCE with a baseline). Only critic learns a value."""
     num_epochs: int = 4
     """Passes over a rollout."""
     num_minibatches: int = 4
@@ -33,21 +33,23 @@ class PolicyGradientConfig:
     max_gradient_norm: float = 0.5
     """Gradients longer than this are shortened to it."""
     discount: float = 1.0
-    """Worth of a reward one step later; less than 1 prefers short episodes."""
+    """Worth to the critic of a reward one step later; less than 1 prefers short episodes."""
     decay: float = 0.95
-    """λ of generalised advantages."""
+    """λ of generalised advantages: 0 trusts the critic, 1 the returns."""
     clip: float = 0.2
     """Ratios of probabilities outside 1 ± this give no gradient away from 1."""
     entropy_weight: float = 0.02
     """Worth of a nat of entropy beside the policy's advantage."""
     value_weight: float = 0.5
-    """Weight of the value loss beside the policy loss."""
+    """Weight of the critic's loss beside the policy loss."""
     kl_weight: float = 0.0
     """Weight of the Kullback-Leibler divergence from the policy to a frozen reference, for fine-tuning."""
     average_decay: float = 0.0
     """Decay per update of the moving average of the weights, 0 for the weights themselves."""
 
     def __post_init__(self):
+        if self.baseline not in get_args(Baseline):
+            raise SettingError(f"baseline must be one of {', '.join(get_args(Baseline))}, got {self.baseline!r}")
         at_least(1, self, "num_epochs", "num_minibatches")
         at_least(0, self, "learning_rate", "max_gradient_norm", "discount", "decay", "clip", "entropy_weight")
         at_least(0, self, "value_weight", "kl_weight", "average_decay")
@@ -81,15 +83,16 @@ def prepare(
     group: jax.Array | None = None,
     num_groups: int = 0,
     reference: Weights | None = None,
+    axis: str | None = None,
 ) -> Sample:
     """Advantages and targets of a rollout, and what a frozen reference would have done.
 
     Args:
       group: int32 `[T, B]`: which instance a step's episode is of, less than `num_groups`; for the baseline `group`.
       reference: weights that `kl_weight` keeps the policy near to.
+      axis: name of the pmap axis whose devices share the batch; tries of an instance may be spread over them.
     """
     discount = config.discount * rollout.discount
-    is_last = rollout.discount == 0
     if config.baseline == "critic":
         advantage = advantages.generalised(rollout.reward, discount, rollout.value, rollout.last_value, config.decay)
         target, weight = advantage + rollout.value, jnp.ones_like(advantage)
@@ -100,7 +103,8 @@ def prepare(
                 raise ValueError("the baseline group needs to be told the group of every step, got none")
         else:
             group, num_groups = jnp.zeros(target.shape, jnp.int32), 1
-        advantage = advantages.relative(target, has_ended, is_last, group, num_groups)
+        is_last = rollout.discount == 0
+        advantage = advantages.relative(target, has_ended, is_last, group, num_groups, axis)
         weight = has_ended.astype(jnp.float32)
     if reference is None:
         log_reference = jnp.zeros((*rollout.action.shape, 0))
@@ -113,32 +117,39 @@ def prepare(
 def loss(
     config: PolicyGradientConfig, policy: Policy, weights: Weights, sample: Sample, axis: str | None = None
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The clipped surrogate (Schulman et al. 2017, arXiv 1707.06347, equation 9), and scalars; means over steps.
+    """The clipped surrogate (Schulman et al. 2017, arXiv 1707.06347, equation 9), and scalars.
+
+    The value's error is a mean over steps, all else one over choices: steps with more than one legal action. Where
+    nothing can be chosen there is nothing to learn for the policy, and many such steps would drown the others.
 
     Args:
-      axis: name of the pmap axis whose devices share the batch; advantages are normalised over all of them.
+      axis: name of the pmap axis whose devices share the batch; means are over all of them, and so is the
+        normalisation of the critic's advantages. Those of returns are relative already, and of mean 0 over episodes.
     """
     rollout = sample.rollout
     logits, values = policy.unroll(weights, rollout.observation, rollout.is_first)
     log_policy = jax.nn.log_softmax(mask_illegal(logits, rollout.legal))
     log_prob = jnp.take_along_axis(log_policy, rollout.action[..., None], axis=-1)[..., 0]
-    share = sample.weight / jnp.maximum(_mean_over(axis, jnp.sum(sample.weight)), 1e-6)
-    ratio = jnp.exp(log_prob - rollout.log_prob)
-    advantage = _normalised(sample.advantage, share, axis)
+    value_loss = jnp.sum(_share(sample.weight, axis) * jnp.square(values - sample.target)) / 2
+    share = _share(jnp.where(jnp.sum(rollout.legal, axis=-1) > 1, sample.weight, 0.0), axis)
+    is_critic = config.baseline == "critic"
+    advantage = _normalised(sample.advantage, share, axis) if is_critic else sample.advantage
+    change = log_prob - rollout.log_prob
+    ratio = jnp.exp(change)
     clipped = jnp.clip(ratio, 1 - config.clip, 1 + config.clip)
     policy_loss = -jnp.sum(share * jnp.minimum(ratio * advantage, clipped * advantage))
     probability = jnp.exp(log_policy)
-    # Of choices only: a step with one legal action has no entropy, and many such steps would drown the others.
     entropy = -jnp.sum(share * jnp.sum(jnp.where(rollout.legal, probability * log_policy, 0.0), axis=-1))
-    value_loss = jnp.sum(share * jnp.square(values - sample.target)) / 2
     scalars = {"policy_loss": policy_loss, "value_loss": value_loss, "entropy": entropy}
-    total = policy_loss + config.value_weight * value_loss - config.entropy_weight * entropy
+    total = policy_loss - config.entropy_weight * entropy
+    if is_critic:
+        total = total + config.value_weight * value_loss
     if sample.reference.shape[-1]:
         gap = jnp.where(rollout.legal, probability * (log_policy - sample.reference), 0.0)
         scalars["reference_kl"] = jnp.sum(share * jnp.sum(gap, axis=-1))
         total = total + config.kl_weight * scalars["reference_kl"]
     scalars["clipped"] = jnp.sum(share * (jnp.abs(ratio - 1) > config.clip))
-    scalars["policy_change"] = jnp.sum(share * (ratio - 1 - jnp.log(ratio)))  # estimates the divergence from the old
+    scalars["policy_change"] = jnp.sum(share * (ratio - 1 - change))  # estimates the divergence from the old
     return total, scalars
 
 
@@ -178,6 +189,11 @@ def learn(
 
     state, scalars = jax.lax.scan(epoch, state, jax.random.split(key, config.num_epochs))
     return state, jax.tree.map(jnp.mean, scalars)
+
+
+def _share(weight: jax.Array, axis: str | None) -> jax.Array:
+    """Of each step, so that the sum over a device's steps of share times x, averaged over devices, is the mean of x."""
+    return weight / jnp.maximum(_mean_over(axis, jnp.sum(weight)), 1e-6)
 
 
 def _normalised(advantage: jax.Array, share: jax.Array, axis: str | None) -> jax.Array:

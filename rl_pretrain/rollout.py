@@ -57,15 +57,28 @@ def play(
         memory, (logits, values) = policy.step(weights, memory, seen, is_first)
         return memory, seen, legal, jax.nn.log_softmax(mask_illegal(logits, legal)), values
 
-    def step(carry, key):
+    def step(carry, chances):
         memory, episodes, is_first = carry
         memory, seen, legal, log_policy, values = look(memory, episodes, is_first)
-        actions = jax.random.categorical(key, log_policy).astype(jnp.int32)
+        actions = draw(chances, jnp.exp(log_policy))
         log_prob = jnp.take_along_axis(log_policy, actions[:, None], axis=1)[:, 0]
         after = jax.vmap(env.step)(episodes, actions)
         row = (seen, is_first, legal, actions, log_prob, values, after.reward, after.discount, jax.vmap(note)(after))
         return (memory, jax.vmap(renew)(after), after.discount == 0), row
 
     start = (policy.initial(num, num_steps + 1), episodes, jnp.ones(num, bool))
-    end, rows = jax.lax.scan(step, start, jax.random.split(key, num_steps))
+    end, rows = jax.lax.scan(step, start, jax.random.uniform(key, (num_steps, num)))
     return Rollout(*rows, last_value=look(*end)[4])
+
+
+def draw(chances: jax.Array, probability: jax.Array) -> jax.Array:
+    """Actions int32 `[B]` of these probabilities `[B, actions]`, never one of probability 0.
+
+    One random number for each place instead of one for each action, as `jax.random.categorical` takes.
+
+    Args:
+      chances: float32 `[B]`, uniform in [0, 1).
+    """
+    up_to = jnp.where(probability > 0, jnp.cumsum(probability, axis=-1), 0.0)  # a sum in pieces may round upwards
+    is_past = up_to > chances[:, None] * jnp.max(up_to, axis=-1, keepdims=True)
+    return jnp.argmax(is_past, axis=-1).astype(jnp.int32)

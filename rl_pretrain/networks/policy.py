@@ -1,6 +1,6 @@
 """Policies as a rollout uses them, whatever they remember: a step at a time to act, whole rollouts to learn."""
 
-# pyright: reportArgumentType=false, because flax tells little of what `apply` returns
+# pyright: reportArgumentType=false
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -43,13 +43,10 @@ def make(config: TokenConfig) -> Policy:
     def init(key: jax.Array, num_seen: int) -> Any:
         return network.init(key, jnp.zeros((1, 1, num_seen), jnp.int32), jnp.ones((1, 1), bool))
 
-    def initial(num: int, room: int) -> Carry:
-        return network.initial(num, room) if isinstance(network, Causal) else network.initial(num)
-
     def step(weights, memory, tokens, is_first):
         return network.apply(weights, memory, tokens, is_first, method="step")
 
-    return Policy(init, initial, step, network.apply)
+    return Policy(init, network.initial, step, network.apply)
 
 
 def _memoryless(network: Mlp | Window) -> Policy:

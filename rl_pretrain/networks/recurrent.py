@@ -17,8 +17,9 @@ class Recurrent(nn.Module):
         self.cells = [nn.GRUCell(self.config.width) for _ in range(self.config.num_layers)]
         self.heads = Heads(self.config.num_actions)
 
-    def initial(self, num: int) -> tuple[jax.Array, ...]:
-        """The state of `num` episodes before their first step."""
+    def initial(self, num: int, room: int = 0) -> tuple[jax.Array, ...]:
+        """The state of `num` episodes before their first step; it has room for any number of steps."""
+        del room
         return tuple(jnp.zeros((num, self.config.width)) for _ in range(self.config.num_layers))
 
     def __call__(self, observations: jax.Array, is_first: jax.Array) -> tuple[jax.Array, jax.Array]:

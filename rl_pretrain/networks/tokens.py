@@ -1,13 +1,15 @@
 """Networks over integer tokens that see one observation at a time: what they remember, the world must show them."""
 
 import dataclasses
-from typing import Literal
+from typing import Literal, get_args
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from rl_pretrain.settings import at_least
+from rl_pretrain.settings import SettingError, at_least
+
+Kind = Literal["mlp", "window", "causal", "gru"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,18 +19,20 @@ class TokenConfig:
     num_tokens: int
     """Tokens are 0 … num_tokens - 1."""
     num_actions: int
-    kind: Literal["mlp", "window", "causal", "gru"] = "mlp"
+    kind: Kind = "mlp"
     """mlp and window see what is before them only; causal sees the whole episode; gru carries a state."""
     width: int = 64
     """Features of a token, and of every hidden layer."""
     num_layers: int = 2
     num_heads: int = 4
-    """Of attention; width must be a multiple."""
+    """Of attention; width must be a multiple of twice as many."""
 
     def __post_init__(self):
         at_least(1, self, "num_tokens", "num_actions", "width", "num_layers", "num_heads")
-        if self.width % (2 * self.num_heads):
-            raise ValueError(f"width must be a multiple of twice num_heads, got {self.width} and {self.num_heads}")
+        if self.kind not in get_args(Kind):
+            raise SettingError(f"kind must be one of {', '.join(get_args(Kind))}, got {self.kind!r}")
+        if self.kind in ("window", "causal") and self.width % (2 * self.num_heads):
+            raise SettingError(f"width must be a multiple of twice num_heads, got {self.width} and {self.num_heads}")
 
 
 class Embed(nn.Module):
@@ -74,7 +78,7 @@ class Block(nn.Module):
     num_heads: int
 
     @nn.compact
-    def __call__(self, x: jax.Array, position: jax.Array, mask: jax.Array, memory=None, cursor=0):
+    def __call__(self, x: jax.Array, position: jax.Array, mask: jax.Array, memory=None, cursor: jax.Array | int = 0):
         """Args:
           x: `[..., queries, width]`; position: float32 `[queries]`; mask: bool `[..., queries, keys]`.
           memory: keys and values `[..., keys, heads, features]` of what came before, to be written at `cursor`; None
