@@ -19,7 +19,7 @@ KINDS = ("mlp", "window", "causal", "gru")
 
 @functools.cache
 def compiled(kind: str):
-    """Weights, and a function of tokens and beginnings: outputs of `unroll` and of as many calls of `step`."""
+    """Weights, and a function of tokens and beginnings: logits, values of `unroll`, and of as many calls of `step`."""
     policy = policies.make(TokenConfig(NUM_TOKENS, NUM_ACTIONS, kind=kind, width=8, num_heads=2))
     weights = jax.jit(policy.init, static_argnums=1)(jax.random.key(0), SEEN)
     # Fresh heads say almost the same of everything.
@@ -33,7 +33,7 @@ def compiled(kind: str):
 
     @jax.jit
     def both(tokens, is_first):
-        return policy.unroll(weights, tokens, is_first), one_by_one(weights, tokens, is_first)
+        return *policy.unroll(weights, tokens, is_first), *one_by_one(weights, tokens, is_first)
 
     return policy, weights, both
 
@@ -56,8 +56,8 @@ def others(tokens: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("kind", KINDS)
 def test_unroll_gives_what_as_many_steps_give(kind):
     _, _, both = compiled(kind)
-    unrolled, stepped = both(*episodes())
-    for a, b, shape in zip(unrolled, stepped, [(NUM_ACTIONS,), ()], strict=True):
+    outputs = both(*episodes())
+    for a, b, shape in zip(outputs[:2], outputs[2:], [(NUM_ACTIONS,), ()], strict=True):
         assert a.shape == (STEPS, PLACES, *shape)
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
         assert np.std(a) > 0.01
@@ -69,7 +69,7 @@ def test_what_was_before_an_episode_changes_nothing(kind):
     tokens, is_first = episodes()
     changed = tokens.copy()
     changed[:3, 1] = others(changed[:3, 1])
-    for before, after in zip(jax.tree.leaves(both(tokens, is_first)), jax.tree.leaves(both(changed, is_first))):
+    for before, after in zip(both(tokens, is_first), both(changed, is_first), strict=True):
         differs = np.abs(np.asarray(before) - after).reshape(STEPS, PLACES, -1).max(-1) > 1e-5
         assert differs[:3, 1].all()
         differs[:3, 1] = False
@@ -82,7 +82,7 @@ def test_the_future_changes_nothing_and_the_past_only_what_remembers(kind):
     tokens, is_first = episodes()
     changed = tokens.copy()
     changed[4] = others(changed[4])
-    for before, after in zip(jax.tree.leaves(both(tokens, is_first)), jax.tree.leaves(both(changed, is_first))):
+    for before, after in zip(both(tokens, is_first), both(changed, is_first), strict=True):
         differs = np.abs(np.asarray(before) - after).reshape(STEPS, PLACES, -1).max(-1) > 1e-5
         assert differs[4].all() and not differs[:4].any()
         assert differs[5:8].all() == (kind in ("causal", "gru"))
@@ -95,7 +95,7 @@ def test_an_episode_is_the_same_wherever_in_a_rollout_it_begins(kind):
     tokens, is_first = episodes()
     moved = others(tokens)
     moved[: STEPS - 4, 3] = tokens[4:, 0]
-    for late, early in zip(jax.tree.leaves(both(tokens, is_first)), jax.tree.leaves(both(moved, is_first))):
+    for late, early in zip(both(tokens, is_first), both(moved, is_first), strict=True):
         np.testing.assert_allclose(late[4:, 0], early[: STEPS - 4, 3], rtol=1e-4, atol=1e-5)
 
 
@@ -122,8 +122,8 @@ def test_places_of_an_observation_are_told_apart(kind):
     _, _, both = compiled(kind)
     tokens, is_first = episodes()
     tokens[..., 0], tokens[..., 1] = 1, 2
-    (logits, _), _ = both(tokens, is_first)
-    (swapped, _), _ = both(tokens[..., [1, 0, 2]], is_first)
+    logits, *_ = both(tokens, is_first)
+    swapped, *_ = both(tokens[..., [1, 0, 2]], is_first)
     assert np.all(np.max(np.abs(logits - swapped), axis=-1) > 1e-3)
 
 
