@@ -18,6 +18,10 @@ class PushBuffer:
 
     capacity: int = 4
 
+    def __post_init__(self):
+        if self.capacity < 1:
+            raise ValueError(f"capacity must be at least 1, got {self.capacity}")
+
     @property
     def operations(self) -> tuple[str, ...]:
         return ("PUSH",)
@@ -29,9 +33,10 @@ class PushBuffer:
 
     def empty(self) -> jax.Array:
         """int8 `[capacity]`, the newest first."""
-        return jnp.full(self.capacity, Token.PAD, jnp.int8)
+        return jnp.zeros(self.capacity, jnp.int8)
 
     def load(self, tokens: jax.Array, length: jax.Array) -> jax.Array:
+        """The last tokens, as far as there is room."""
         place = length - 1 - jnp.arange(self.capacity)
         return jnp.where(place >= 0, tokens[jnp.maximum(place, 0)], Token.PAD).astype(jnp.int8)
 

@@ -20,7 +20,11 @@ class Held(NamedTuple):
 @dataclasses.dataclass(frozen=True)
 class KeyValue:
     """KEY takes the token seen as key; WRITE stores the token seen under it; READ finds what is stored under the token
-    seen. Every token can be a key, so there is always room."""
+    seen. Every token can be a key, so there is always room.
+
+    It has no order and no place, so it cannot say a prompt again; and since only the token seen is looked up, what was
+    found is never a key itself: `Retriever` goes along chains.
+    """
 
     @property
     def operations(self) -> tuple[str, ...]:

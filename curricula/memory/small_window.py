@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from curricula.act_pool import ActPool
 from curricula.memory.memory import Memory
-from curricula.pool import Episode as PoolEpisode
 from curricula.pool import Pool
 from curricula.vocabulary import NUM_TOKENS, Token
 
@@ -39,17 +39,21 @@ class SmallWindow:
     """A pool behind a window, as an environment of the contract.
 
     Actions are the tokens and then the memory's operations. While a prompt is read an operation takes the place of PAD:
-    the token shown goes by, and with WRITE, say, into the memory. While an answer is due the task waits for operations.
+    the token shown goes by, and with WRITE, say, into the memory. While an answer is due the task waits for operations,
+    and so does a task that is acted in, always. The token that an operation is about is the first one seen. What is
+    illegal changes nothing and ends the episode.
 
     Attributes:
       rows: instances.
       memory: the memory, or None for a window alone.
-      window: steps in sight, the present one included; each as the tokens seen and the action before.
+      window: steps in sight, the present one included; each as the tokens seen and the action before. Operations for
+        which the task waits are steps too.
       patience: operations in a row for which the task waits; then they are illegal until it goes on.
-      is_preloaded: whether the prompt is in the memory from the beginning, so that reading suffices.
+      is_preloaded: whether the facts are in the memory from the beginning, so that reading suffices. They are what a
+        prompt shows before its first QUERY, or all of it if it has none; the episode begins with what comes next.
     """
 
-    rows: Pool
+    rows: Pool | ActPool
     memory: Memory | None = None
     window: int = 1
     patience: int = 4
@@ -62,6 +66,12 @@ class SmallWindow:
             raise ValueError(f"patience must be at least 0, got {self.patience}")
         if self.is_preloaded and self.memory is None:
             raise ValueError("is_preloaded needs a memory, got None")
+        if self.is_preloaded and isinstance(self.rows, ActPool):
+            raise ValueError("is_preloaded needs a task with a prompt, got one that is acted in")
+        if self.num_actions > 128:  # the window holds them as int8
+            raise ValueError(
+                f"a memory may add at most {128 - NUM_TOKENS} operations, got {self.num_actions - NUM_TOKENS}"
+            )
 
     @property
     def num_rows(self) -> int:
@@ -88,9 +98,9 @@ class SmallWindow:
     def at(self, row: jax.Array) -> Episode:
         """The beginning of the episode of a row."""
         inner, held = self.rows.at(row), self.memory.empty() if self.memory else ()
-        if self.is_preloaded and self.memory:
-            prompt, length = self.rows.prompt(inner)
-            inner, held = inner._replace(time=length), self.memory.load(prompt, length)
+        if self.is_preloaded and self.memory and isinstance(self.rows, Pool):
+            facts, length = facts_of(self.rows, inner)
+            inner, held = inner._replace(time=length), self.memory.load(facts, length)
         nothing = jnp.zeros((self.window, self.rows.observation_shape[0]), jnp.int8)
         window = self._shifted(nothing, inner, jnp.int32(Token.PAD))
         return Episode(inner, held, window, jnp.int32(0), jnp.int32(Token.PAD), jnp.float32(0), jnp.float32(1))
@@ -145,7 +155,14 @@ class SmallWindow:
     def is_solved(self, episode: Episode) -> jax.Array:
         return self.rows.is_solved(episode.inner)
 
-    def _shifted(self, window: jax.Array, inner: PoolEpisode, action: jax.Array) -> jax.Array:
+    def _shifted(self, window: jax.Array, inner: Any, action: jax.Array) -> jax.Array:
         """The window one step later."""
         seen = self.rows.observe(inner)[:-1]
         return jnp.concatenate([window[1:], jnp.append(seen, action).astype(jnp.int8)[None]])
+
+
+def facts_of(rows: Pool, episode: Any) -> tuple[jax.Array, jax.Array]:
+    """What a prompt shows before its first QUERY: tokens int32 `[T]`, and how many of them."""
+    prompt, length = rows.prompt(episode)
+    is_question = (prompt == Token.QUERY) | (jnp.arange(len(prompt)) >= length)
+    return prompt, jnp.argmax(is_question).astype(jnp.int32)

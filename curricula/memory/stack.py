@@ -19,13 +19,20 @@ class Held(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Stack:
-    """PUSH puts the token seen on top; POP takes the top off.
+    """PUSH puts the token seen on top; POP takes the top off. When it is full, PUSH is illegal.
+
+    Enough to say a prompt backwards and to close brackets; not to say it forwards, since what is above is lost on the
+    way down.
 
     Attributes:
       capacity: tokens.
     """
 
     capacity: int = 128
+
+    def __post_init__(self):
+        if self.capacity < 1:
+            raise ValueError(f"capacity must be at least 1, got {self.capacity}")
 
     @property
     def operations(self) -> tuple[str, ...]:
@@ -40,7 +47,7 @@ class Stack:
         return Held(jnp.zeros(self.capacity, jnp.int8), jnp.int32(0))
 
     def load(self, tokens: jax.Array, length: jax.Array) -> Held:
-        """The first token at the bottom."""
+        """The first token at the bottom; as far as there is room."""
         return Held(first_tokens(tokens, length, self.capacity), jnp.minimum(length, self.capacity))
 
     def apply(self, held: Held, operation: jax.Array, token: jax.Array) -> Held:

@@ -20,11 +20,18 @@ class Held(NamedTuple):
 class Tape:
     """WRITE puts the token seen into the cell and moves right; LEFT and RIGHT move; REWIND goes to the first cell.
 
+    The head never leaves the tape: on the last cell WRITE stays there, and so writes over what is in it. A tape can be
+    read in any order, a cell at a time; a cell far away takes as many moves.
+
     Attributes:
       capacity: cells.
     """
 
     capacity: int = 128
+
+    def __post_init__(self):
+        if self.capacity < 1:
+            raise ValueError(f"capacity must be at least 1, got {self.capacity}")
 
     @property
     def operations(self) -> tuple[str, ...]:
@@ -39,7 +46,7 @@ class Tape:
         return Held(jnp.zeros(self.capacity, jnp.int8), jnp.int32(0))
 
     def load(self, tokens: jax.Array, length: jax.Array) -> Held:
-        """From the first cell on, with the head there."""
+        """From the first cell on, as far as there is room, with the head there."""
         return Held(first_tokens(tokens, length, self.capacity), jnp.int32(0))
 
     def apply(self, held: Held, operation: jax.Array, token: jax.Array) -> Held:
