@@ -16,8 +16,7 @@ from curricula.memory.retriever import Retriever
 from curricula.memory.small_window import SmallWindow
 from curricula.memory.stack import Stack
 from curricula.memory.tape import Tape
-from curricula.tasks import brackets, copying, recall
-from curricula.tasks import tape as tapes
+from curricula.tasks import brackets, copying, recall, swapping
 from curricula.vocabulary import NUM_TOKENS, Token
 from rl_pretrain import environment
 
@@ -390,7 +389,7 @@ def test_an_episode_that_is_over_is_followed_by_the_next_of_its_rows():
 
 @functools.cache
 def acted() -> act_pool.ActPool:
-    return jax.jit(act_pool.write, static_argnums=0)(tapes.tape_copy(), jax.random.key(0), jnp.arange(12) % 3)
+    return jax.jit(act_pool.write, static_argnums=0)(swapping.swap_sort(), jax.random.key(0), jnp.arange(12) % 3)
 
 
 def test_without_a_memory_a_task_that_is_acted_in_is_as_before():
