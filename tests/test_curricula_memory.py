@@ -16,7 +16,7 @@ from curricula.memory.retriever import Retriever
 from curricula.memory.small_window import SmallWindow
 from curricula.memory.stack import Stack
 from curricula.memory.tape import Tape
-from curricula.tasks import brackets, copying, recall, swapping
+from curricula.tasks import copying, recall, swapping
 from curricula.vocabulary import NUM_TOKENS, Token
 from rl_pretrain import environment
 
@@ -208,7 +208,6 @@ class PlainEpisode:
 
 
 WORLDS = [
-    dict(memory=None, window=3),
     dict(memory=Tape(3), window=1, patience=2),
     dict(memory=Stack(4), window=1, patience=0, is_preloaded=True),
     dict(memory=PushBuffer(3), window=2, patience=1),
@@ -216,6 +215,7 @@ WORLDS = [
     dict(memory=Retriever(3, 2, 3), window=1),
 ]
 MORE_WORLDS = [
+    dict(memory=None, window=3),
     dict(memory=Tape(4), window=2, is_preloaded=True),
     dict(memory=Stack(4), window=2),
     dict(memory=PushBuffer(3), window=1, is_preloaded=True),
@@ -235,8 +235,8 @@ def rows_of(task, levels: range, num_rows: int, seed: int = 0) -> pool.Pool:
 @functools.cache
 def mixture() -> pool.Pool:
     """Of tasks of which one has questions, one other answers, and one is paid at the end only."""
-    paid_late = dataclasses.replace(brackets.closing(), reward="terminal")
-    tasks = [(copying.copy(), range(4)), (recall.associative_recall(), range(4)), (paid_late, range(5))]
+    paid_late = dataclasses.replace(copying.reverse(), reward="terminal")
+    tasks = [(copying.copy(), range(4)), (recall.associative_recall(), range(4)), (paid_late, range(4))]
     return pool.join([rows_of(task, levels, NUM_EPISODES // 3, seed) for seed, (task, levels) in enumerate(tasks)])
 
 
@@ -325,7 +325,7 @@ def test_all_goes_as_in_a_plain_model_whatever_is_done(setting):
     assert any(plain.is_over and not plain.is_solved for plain in episodes)
 
 
-@pytest.mark.parametrize("setting", [WORLDS[4], *SLOW], ids=str)
+@pytest.mark.parametrize("setting", [WORLDS[3], *SLOW], ids=str)
 def test_it_keeps_the_contract(setting):
     environment.check(SmallWindow(mixture(), **setting), num_episodes=8)
 
@@ -392,6 +392,7 @@ def acted() -> act_pool.ActPool:
     return jax.jit(act_pool.write, static_argnums=0)(swapping.swap_sort(), jax.random.key(0), jnp.arange(12) % 3)
 
 
+@pytest.mark.slow
 def test_without_a_memory_a_task_that_is_acted_in_is_as_before():
     rows = acted()
     actions = jax.random.randint(jax.random.key(1), (12, 20), int(Token.LEFT), int(Token.EMIT) + 1)

@@ -9,7 +9,7 @@ import pytest
 
 from curricula import cues, pool
 from curricula.memory.small_window import SmallWindow
-from curricula.tasks import brackets, copying
+from curricula.tasks import copying, recall
 from curricula.vocabulary import Token
 
 NUM_ROWS = 600
@@ -17,10 +17,11 @@ NUM_ROWS = 600
 
 @pytest.fixture(scope="module")
 def rows() -> pool.Pool:
-    """Of two tasks, with 3 to 5 and with 2 first tokens of answers."""
+    """Of two tasks, whose answers are symbols and digits; the symbols are not equally frequent."""
     write = jax.jit(pool.write, static_argnums=0)
-    closing = write(brackets.closing(), jax.random.key(0), jnp.arange(NUM_ROWS // 2) % 6)
-    return pool.join([closing, write(brackets.dyck(), jax.random.key(1), jnp.zeros(NUM_ROWS // 2, jnp.int32))])
+    levels = jnp.where(jnp.arange(NUM_ROWS // 2) % 3 == 0, copying.copy().levels.num_levels - 1, 0)  # 16 symbols, or 8
+    symbols = write(copying.copy(), jax.random.key(0), levels)
+    return pool.join([symbols, write(recall.associative_recall(), jax.random.key(1), 0 * levels)])
 
 
 def steps_of(rows: pool.Pool) -> list[list[tuple[int, int]]]:

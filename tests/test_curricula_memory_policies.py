@@ -15,7 +15,7 @@ from curricula.memory.retriever import Retriever
 from curricula.memory.small_window import SmallWindow, facts_of
 from curricula.memory.stack import Stack
 from curricula.memory.tape import Tape
-from curricula.tasks import brackets, copying, graphs, recall
+from curricula.tasks import brackets, copying, recall
 from curricula.vocabulary import FIRST_DIGIT, FIRST_SYMBOL, NUM_TOKENS, Token
 
 NUM_ROWS = 24
@@ -162,8 +162,8 @@ def test_a_tape_with_too_little_room_is_enough_for_what_fits_only():
 
 
 def test_facts_end_where_the_question_begins():
-    """In recall and in graphs at QUERY, elsewhere at the answer."""
-    for make, is_question in [(graphs.reachability, True), (recall.associative_recall, True), (copying.copy, False)]:
+    """Where there is a QUERY, at the first; else at the answer."""
+    for make, is_question in [(recall.associative_recall, True), (copying.copy, False)]:
         rows = rows_of(make)
         scripts = np.asarray(rows.scripts).reshape(rows.num_rows, -1)
         tokens, lengths = jax.jit(jax.vmap(lambda row, rows=rows: facts_of(rows, rows.at(row))))(jnp.arange(NUM_ROWS))
