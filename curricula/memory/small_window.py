@@ -98,7 +98,7 @@ class SmallWindow:
     def at(self, row: jax.Array) -> Episode:
         """The beginning of the episode of a row."""
         inner, held = self.rows.at(row), self.memory.empty() if self.memory else ()
-        if self.is_preloaded and self.memory and isinstance(self.rows, Pool):
+        if self.is_preloaded and self.memory and not isinstance(self.rows, ActPool):
             facts, length = facts_of(self.rows, inner)
             inner, held = inner._replace(time=length), self.memory.load(facts, length)
         nothing = jnp.zeros((self.window, self.rows.observation_shape[0]), jnp.int8)
