@@ -219,6 +219,16 @@ def test_bench_curricula_names_the_tasks_it_knows(environ, tmp_path):
     assert_error(run(environ, tmp_path, script, "--tasks", "chess"), "chess", "copy")
 
 
+@pytest.mark.slow
+def test_bench_policy_gradient_prints_the_ratios(environ, tmp_path):
+    script = ROOT / "experiments" / "bench_policy_gradient.py"
+    sizes = ["--num-envs=4", "--num-steps=16", "--num-epochs=1", "--num-minibatches=2", "--num-units=8"]
+    finished = run(environ, tmp_path, script, *sizes, "--num-seeds=2", "--num-iterations=2", "--repeats=1")
+    assert finished.returncode == 0, finished.stderr
+    for line in (r"ours [\d.]+ × peer", r"by vmap [\d.]+ × in turn", r"copy from a pool .* k steps/s"):
+        assert re.search(line, finished.stdout)
+
+
 def test_every_script_is_run_by_a_test():
     scripts = {path.name for path in (ROOT / "experiments").glob("*.py")}
     tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))

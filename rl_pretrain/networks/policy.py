@@ -5,6 +5,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
@@ -37,7 +38,7 @@ class Policy(NamedTuple):
 def make(config: TokenConfig) -> Policy:
     """The policy of a configuration."""
     if config.kind in ("mlp", "window"):
-        return _memoryless(Mlp(config) if config.kind == "mlp" else Window(config))
+        return memoryless(Mlp(config) if config.kind == "mlp" else Window(config))
     network = Causal(config) if config.kind == "causal" else Recurrent(config)
 
     def init(key: jax.Array, num_seen: int) -> Any:
@@ -49,8 +50,8 @@ def make(config: TokenConfig) -> Policy:
     return Policy(init, network.initial, step, network.apply)
 
 
-def _memoryless(network: Mlp | Window) -> Policy:
-    """A policy that sees the present only."""
+def memoryless(network: nn.Module) -> Policy:
+    """A policy that sees the present only, by a network from observations `[batch, n]` to logits and values."""
 
     def init(key: jax.Array, num_seen: int) -> Any:
         return network.init(key, jnp.zeros((1, num_seen), jnp.int32))
@@ -60,7 +61,8 @@ def _memoryless(network: Mlp | Window) -> Policy:
         return memory, network.apply(weights, tokens)
 
     def unroll(weights, tokens, is_first):
-        del is_first
-        return network.apply(weights, tokens)
+        # In one flat batch: gradients of a matrix that acts on three axes take XLA on CPU half as long again.
+        outputs = network.apply(weights, tokens.reshape(-1, tokens.shape[-1]))
+        return jax.tree.map(lambda x: x.reshape(*is_first.shape, *x.shape[1:]), outputs)
 
     return Policy(init, lambda num, room: (), step, unroll)
