@@ -144,6 +144,13 @@ def from_instances(task: Stream, instances: Instance) -> Pool:
     )
 
 
+def repeat(pool: Pool, times: int) -> Pool:
+    """Each row several times, one after another."""
+    scripts = jnp.repeat(pool.scripts.reshape(pool.num_rows, -1), times, axis=0).reshape(-1)
+    rows = jax.tree.map(lambda x: jnp.repeat(x, times, axis=0), pool._replace(scripts=(), answers=()))
+    return rows._replace(scripts=scripts, answers=pool.answers)
+
+
 def join(pools: list[Pool]) -> Pool:
     """A mixture: all rows of several pools, in the order given; `task` says which pool a row is from."""
     if not pools:

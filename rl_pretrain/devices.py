@@ -150,6 +150,17 @@ def _give_threads(num_devices: int) -> None:
         os.environ["XLA_FLAGS"] = flags.strip()
 
 
+def use_small_products() -> None:
+    """Multiplies every pair of matrices on one core; for small networks, before anything else touches JAX.
+
+    XLA:CPU shares a product out among its threads and waits, in a thread of the same pool. Where several products of a
+    loop's step do so at once, all may wait for ever (seen with two stacked GRU cells mapped over seeds, on two cores).
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    if "xla_cpu_multi_thread_eigen" not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+
+
 def _num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

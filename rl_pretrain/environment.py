@@ -47,19 +47,19 @@ class Environment(Protocol[S]):
     @property
     def observation_shape(self) -> tuple[int, ...]: ...
 
-    def init(self, key: jax.Array) -> S:
+    def init(self, key: jax.Array, /) -> S:
         """The first state of an episode."""
         ...
 
-    def step(self, state: S, action: jax.Array) -> S:
+    def step(self, state: S, action: jax.Array, /) -> S:
         """The state after the player to move has taken `action` (int32 `[]`)."""
         ...
 
-    def observe(self, state: S) -> jax.Array:
+    def observe(self, state: S, /) -> jax.Array:
         """Float planes or integer tokens `[*observation_shape]`, as the player to move sees them."""
         ...
 
-    def legal_actions(self, state: S) -> jax.Array:
+    def legal_actions(self, state: S, /) -> jax.Array:
         """bool `[num_actions]`, True where legal."""
         ...
 

@@ -29,7 +29,8 @@ class PlainTape:
 
     def __init__(self, setting, facts):
         self.cells = {i: token for i, token in enumerate(facts) if i < setting.capacity}
-        self.last, self.head = setting.capacity - 1, 0
+        self.last = setting.capacity - 1
+        self.head = min(len(facts), self.last)
 
     def legal(self):
         left = {"LEFT", "REWIND"} if self.head > 0 else set()

@@ -48,6 +48,8 @@ def reverses_with_a_tape(shown, before, memory):
 
 
 def reads_a_tape(shown, before, memory):
+    if shown == ANSWER and before == PAD:
+        return "REWIND"
     return "RIGHT" if is_symbol(before) else memory[0]
 
 

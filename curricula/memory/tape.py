@@ -46,8 +46,8 @@ class Tape:
         return Held(jnp.zeros(self.capacity, jnp.int8), jnp.int32(0))
 
     def load(self, tokens: jax.Array, length: jax.Array) -> Held:
-        """From the first cell on, as far as there is room, with the head there."""
-        return Held(first_tokens(tokens, length, self.capacity), jnp.int32(0))
+        """As if WRITE had put them there: from the first cell on, as far as there is room, the head after the last."""
+        return Held(first_tokens(tokens, length, self.capacity), jnp.minimum(length, self.capacity - 1))
 
     def apply(self, held: Held, operation: jax.Array, token: jax.Array) -> Held:
         is_written = operation == WRITE

@@ -1,0 +1,431 @@
+"""A reasoner that sees one token at a time, with an external memory, beside reasoners that see or remember everything.
+
+    python experiments/external_memory.py --preset=demo
+
+All learn from reward alone, on short prompts, and are then asked for much longer ones. The training loop is algorithm 1
+of "General Intelligence Requires Reward-based Pretraining" (ICML 2025) as far as the paper tells it: stages ordered by
+what they need of the memory, promotion on success; see `learn_stage_by_stage`.
+
+Presets (every setting can be changed by its flag):
+  demo   copy and reverse with a tape, window 1, five seeds: under three minutes on two CPU cores, peers included
+  grid   windows 1, 2, 4 with every memory
+  tiny   seconds, for tests
+"""
+
+import argparse
+import dataclasses
+import functools
+import itertools
+import json
+import sys
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+
+from curricula import pool
+from curricula.course import Course
+from curricula.memory.buffer import PushBuffer
+from curricula.memory.key_value import KeyValue
+from curricula.memory.memory import Memory
+from curricula.memory.small_window import SmallWindow
+from curricula.memory.stack import Stack
+from curricula.memory.tape import Tape
+from curricula.pool import Pool
+from curricula.schedules.staircase import Staircase, StaircaseState
+from curricula.stream import Stream
+from curricula.tasks import every_task
+from rl_pretrain import checkpoint, devices, exam, json_file, learner, metrics, policy_gradient, rollout
+from rl_pretrain.checkpoint import Run, RunError
+from rl_pretrain.evaluate import wilson
+from rl_pretrain.interrupt import Stop, catch_signals
+from rl_pretrain.learner import TrainState
+from rl_pretrain.networks import policy as policies
+from rl_pretrain.networks.tokens import TokenConfig
+from rl_pretrain.policy_gradient import PolicyGradientConfig
+from rl_pretrain.progress import Progress
+from rl_pretrain.settings import SettingError, at_least
+
+RUNS = Path("runs/external_memory")
+MemoryKind = Literal["none", "tape", "stack", "buffer", "key_value"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings of a run."""
+
+    name: str
+    """The run lives in runs/external_memory/<name>. Default: the preset's name."""
+    resume: bool = False
+    """Go on where the run of this name was last saved; begin it, if there is none."""
+    seed: int = 0
+    """The first of the seeds."""
+    num_seeds: int = 5
+    """Reasoners trained side by side, each from its own weights and on its own instances."""
+
+    tasks: tuple[str, ...] = ("copy", "reverse")
+    """Names of tasks that are read, see curricula/README.md."""
+    windows: tuple[int, ...] = (1,)
+    """Steps in sight of the reasoners with a small window."""
+    memories: tuple[MemoryKind, ...] = ("tape",)
+    """What they are given beside it."""
+    with_peers: bool = True
+    """Whether to train reasoners that see the whole episode (causal transformer) or carry a state (gru), too."""
+    capacity: int = 80
+    """Tokens that a tape or a stack has room for; a buffer has room for 4."""
+    patience: int = 2
+    """Memory operations in a row for which the task waits."""
+
+    read_iterations: int = 40
+    """Rollouts in which the prompt is in the memory already, so that looking things up is learnt first. 0 leaves this
+    stage out; reasoners without a memory have none."""
+    iterations: int = 100
+    """All rollouts, each learnt from at once. The learning rate falls along them."""
+    num_places: int = 64
+    """Episodes played side by side, for each seed."""
+    num_steps: int = 48
+    """Steps of a rollout: enough for the longest training episode with its memory operations. Reasoners without a
+    memory play half as many, which are about as many episodes."""
+    promotion: float = 0.9
+    """Success rate at which a stage is mastered."""
+    save_every: int = 50
+    """Iterations between checkpoints."""
+    num_exam: int = 200
+    """Instances of each level, for each seed, that the last measurement asks for."""
+    width: int = 64
+    """Features of the networks' layers."""
+    learn: PolicyGradientConfig = PolicyGradientConfig(learning_rate=3e-3, num_minibatches=2, entropy_weight=0.05)
+
+    def __post_init__(self):
+        at_least(1, self, "num_seeds", "capacity", "iterations", "num_places", "num_steps", "save_every", "num_exam")
+        at_least(0, self, "patience", "read_iterations")
+        known = [task.name for task in every_task()]
+        for name in self.tasks:
+            if name not in known:
+                raise SettingError(f"unknown task {name!r}; choose from {', '.join(known)}")
+        for window in self.windows:
+            if window < 1:
+                raise SettingError(f"windows must be at least 1, got {window}")
+
+
+PRESETS = {
+    "demo": Config(name="demo", num_exam=50, iterations=80, read_iterations=30, width=32),
+    "grid": Config(name="grid", windows=(1, 2, 4), memories=get_args(MemoryKind)),
+    "tiny": Config(
+        name="tiny",
+        tasks=("copy",),
+        num_seeds=2,
+        read_iterations=2,
+        iterations=4,
+        num_places=8,
+        save_every=2,
+        num_exam=4,
+        width=16,
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Reasoner:
+    """A network and what it sees."""
+
+    kind: Literal["mlp", "window", "causal", "gru"]
+    window: int = 1
+    memory: MemoryKind = "none"
+
+    @property
+    def name(self) -> str:
+        if self.kind in ("causal", "gru"):
+            return {"causal": "whole episode (transformer)", "gru": "recurrent (gru)"}[self.kind]
+        return f"window {self.window}" + ("" if self.memory == "none" else f" + {self.memory}")
+
+
+class Everything(NamedTuple):
+    """All that training goes on from; what a checkpoint holds. Arrays are `[seeds, ...]`."""
+
+    train: TrainState
+    course: StaircaseState
+
+
+class Steps(NamedTuple):
+    """The functions of a reasoner on a task, compiled; all seeds at once."""
+
+    begin: Any  # keys → Everything
+    restart: Any  # Everything → the same at the first level
+    read: Any  # Everything, keys → Everything, scalars: with the prompt in the memory
+    learn: Any  # Everything, keys → Everything, scalars
+    examine: Any  # weights, level, keys → bool [seeds, num_exam]
+
+
+def main(config: Config) -> None:
+    """Every reasoner on every task, then the table."""
+    devices.use_small_products()
+    devices.use_compilation_cache()
+    results = []
+    with catch_signals() as stop:
+        for name, reasoner in itertools.product(config.tasks, reasoners(config)):
+            task = next(task for task in every_task() if task.name == name)
+            result = train_and_examine(config, task, reasoner, stop)
+            if result is None:
+                print(f"stopped by {stop.signal}; to go on: the same command with --resume")
+                return
+            results.append(result)
+            print(line(result))
+    report(config, results)
+
+
+def reasoners(config: Config) -> list[Reasoner]:
+    """Small windows with each memory, and the peers that need none."""
+    small = [
+        Reasoner("mlp" if window == 1 else "window", window, memory)
+        for window, memory in itertools.product(config.windows, config.memories)
+    ]
+    return small + ([Reasoner("causal"), Reasoner("gru")] if config.with_peers else [])
+
+
+def train_and_examine(config: Config, task: Stream, reasoner: Reasoner, stop: Stop) -> dict[str, Any] | None:
+    """Trains in a run directory of its own; a run that has its result already is not trained again."""
+    directory = RUNS / config.name / f"{task.name}-{reasoner.name}".replace(" ", "_")
+    with open_run(config, directory, task, reasoner) as run:
+        if (directory / "result.json").exists():
+            return json.loads((directory / "result.json").read_text())
+        started = time.monotonic()
+        steps = compile_steps(config, task, reasoner)
+        everything, seconds = learn_stage_by_stage(config, steps, run, f"{task.name}, {reasoner.name}", stop)
+        if everything is None:
+            return None
+        solved = examine(config, task, steps, everything.train.params)
+        result = {
+            "task": task.name,
+            "reasoner": reasoner.name,
+            "levels": [task.levels.name(level) for level in range(task.levels.num_levels)],
+            "num_train": task.levels.num_train,
+            "solved": solved.mean(axis=2).tolist(),  # [level, seed]
+            "num_exam": config.num_exam,
+            "steps": config.iterations * config.num_places * num_steps(config, reasoner),
+            "frontier": np.asarray(everything.course.frontier)[:, 0].tolist(),
+            "train_seconds": seconds,
+            "seconds": time.monotonic() - started,
+        }
+        json_file.replace(directory / "result.json", json_file.dumps(result, indent=2) + "\n")
+        return result
+
+
+def learn_stage_by_stage(
+    config: Config, steps: Steps, run: Run, title: str, stop: Stop
+) -> tuple[Everything | None, float]:
+    """Algorithm 1: at every stage act, look things up in the memory, be rewarded, improve; go on when it is mastered.
+
+    First the prompt is in the memory already, and only reading it is learnt; then it has to be written, too. In both a
+    stage is a level of the task, which needs about as many operations as its prompt is long. `Staircase` is the stage
+    of each seed: one level up when `promotion` of its last episodes were solved, with a fifth of the episodes from
+    stages before. All seeds learn at once, each at its own stage.
+    """
+    num_read = config.read_iterations if steps.read else 0
+    everything = steps.begin(keys_of(config, 0))
+    done, seconds = 0, 0.0
+    if run.latest_step is not None:
+        restored = checkpoint.restore(run, everything)
+        everything, done, seconds = restored.tree, restored.step, restored.meta["seconds"]
+    with (
+        metrics.Metrics(run.directory, iteration=done) as writer,
+        Progress(title, config.iterations, start=done, brief=("success", "stage", "entropy")) as progress,
+    ):
+        for i in range(done, config.iterations):
+            started = time.monotonic()
+            if i == num_read:
+                everything = steps.restart(everything)
+            improve = steps.read if i < num_read else steps.learn
+            everything, scalars = improve(everything, keys_of(config, i + 1))
+            row = {name: float(np.mean(value)) for name, value in jax.device_get(scalars).items()}
+            seconds += time.monotonic() - started
+            metrics.check_finite(row)
+            writer.write(i + 1, row)
+            progress.update(i + 1, row)
+            if stop.requested or (i + 1) % config.save_every == 0 or i + 1 == config.iterations:
+                checkpoint.save(run, i + 1, everything, {"seconds": seconds})
+            if stop.requested:
+                return None, seconds
+    return everything, seconds
+
+
+def compile_steps(config: Config, task: Stream, reasoner: Reasoner) -> Steps:
+    """Jitted, and mapped over seeds."""
+    course = Course(task, Staircase(task.levels.num_train, up=config.promotion, window=64), 8 * config.num_places)
+    world, has_memory = functools.partial(make_world, config, reasoner), reasoner.memory != "none"
+    shapes = world(jax.eval_shape(lambda: pool.write(task, jax.random.key(0), jnp.zeros(1, jnp.int32))))
+    policy = policies.make(TokenConfig(shapes.num_tokens, shapes.num_actions, reasoner.kind, config.width))
+    updates = config.iterations * config.learn.num_epochs * config.learn.num_minibatches
+    optimizer = policy_gradient.make_optimizer(config.learn, updates)
+
+    def begin(key: jax.Array) -> Everything:
+        return Everything(learner.init(optimizer, policy.init(key, shapes.observation_shape[0])), course.init())
+
+    def learn(
+        everything: Everything, key: jax.Array, is_preloaded: bool = False
+    ) -> tuple[Everything, dict[str, jax.Array]]:
+        deal_key, play_key, learn_key = jax.random.split(key, 3)
+        rows = course.deal(everything.course, deal_key)
+        env = world(rows, is_preloaded)
+        played = rollout.play(
+            env,
+            policy,
+            everything.train.params,
+            play_key,
+            jax.vmap(env.at)(jnp.arange(config.num_places)),
+            num_steps(config, reasoner),
+            renew=functools.partial(env.renew, stride=config.num_places),
+            note=lambda episode: (episode.inner.row, env.is_solved(episode)),
+        )
+        sample = policy_gradient.prepare(config.learn, policy, played)
+        train, scalars = policy_gradient.learn(config.learn, policy, optimizer, everything.train, sample, learn_key)
+        (row, is_solved), is_over = played.note, played.discount == 0
+        state = course.report(everything.course, rows, row, is_over, is_solved)
+        scalars["success"] = jnp.sum(is_solved & is_over) / jnp.maximum(jnp.sum(is_over), 1)
+        scalars["stage"] = state.frontier[0].astype(jnp.float32)
+        return Everything(train, state), scalars
+
+    def examine(weights: Any, level: jax.Array, key: jax.Array) -> jax.Array:
+        env = world(pool.write(task, key, jnp.full(config.num_exam, level)))
+        episodes = jax.vmap(env.at)(jnp.arange(config.num_exam))
+        return jax.vmap(env.is_solved)(exam.take(env, policy, weights, episodes, exam_steps(task, reasoner)))
+
+    def on_seeds(function: Any, in_axes: Any = 0) -> Any:
+        return jax.jit(jax.vmap(function, in_axes))
+
+    return Steps(
+        begin=on_seeds(begin),
+        restart=on_seeds(lambda everything: everything._replace(course=course.init())),
+        read=on_seeds(functools.partial(learn, is_preloaded=True)) if has_memory else None,
+        learn=on_seeds(learn),
+        examine=on_seeds(examine, in_axes=(0, None, 0)),
+    )
+
+
+def make_world(config: Config, reasoner: Reasoner, rows: Pool, is_preloaded: bool = False) -> SmallWindow:
+    """What the reasoner sees of the task."""
+    memory: dict[MemoryKind, Memory | None] = {
+        "none": None,
+        "tape": Tape(config.capacity),
+        "stack": Stack(config.capacity),
+        "buffer": PushBuffer(),
+        "key_value": KeyValue(),
+    }
+    return SmallWindow(rows, memory[reasoner.memory], reasoner.window, config.patience, is_preloaded)
+
+
+def num_steps(config: Config, reasoner: Reasoner) -> int:
+    """Of a rollout."""
+    return config.num_steps // 2 if reasoner.memory == "none" else config.num_steps
+
+
+def exam_steps(task: Stream, reasoner: Reasoner) -> int:
+    """Enough for two memory operations before each token of the answer."""
+    return task.max_steps if reasoner.memory == "none" else 2 * task.max_steps + 8
+
+
+def examine(config: Config, task: Stream, steps: Steps, weights: Any) -> np.ndarray:
+    """Which instances are solved by the most likely actions: bool `[level, seed, instance]`."""
+    keys = keys_of(config, -1)
+    return np.stack([np.asarray(steps.examine(weights, level, keys)) for level in range(task.levels.num_levels)])
+
+
+def keys_of(config: Config, i: int) -> jax.Array:
+    """A key for each seed."""
+    seeds = config.seed + np.arange(config.num_seeds)
+    return jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(seed), i + 1))(seeds)
+
+
+def open_run(config: Config, directory: Path, task: Stream, reasoner: Reasoner) -> Run:
+    """The directory of one training, for this process alone. Raises RunError where it holds another run."""
+    settings = dataclasses.asdict(config) | {"task": task.name, "reasoner": dataclasses.asdict(reasoner)}
+    for which in ("resume", "tasks", "windows", "memories", "with_peers"):  # of the whole, not of this part
+        del settings[which]
+    versions = {"jax": jax.__version__, "reward-pretraining": version("reward-pretraining")}
+    resume = config.resume and (directory / "config.json").exists()
+    return checkpoint.open_run(directory, settings, versions, resume=resume, may_differ=("save_every",))
+
+
+def line(result: dict[str, Any]) -> str:
+    """One result in a line: training levels together, then each level beyond, as the mean and the worst seed."""
+    solved = np.array(result["solved"])
+    num_train = result["num_train"]
+    cells = [f"trained on {interval(solved[:num_train].mean(axis=0), result['num_exam'] * num_train)}"]
+    cells += [
+        f"{name} {interval(rates, result['num_exam'])}"
+        for name, rates in zip(result["levels"][num_train:], solved[num_train:], strict=True)
+    ]
+    return f"{result['task']}, {result['reasoner']} ({result['seconds']:.0f} s): " + "; ".join(cells)
+
+
+def interval(rates: np.ndarray, num: int) -> str:
+    """The mean over seeds with Wilson's interval over all their instances, and the worst seed."""
+    low, high = wilson(float(rates.mean()), num * len(rates))
+    return f"{rates.mean():.3f} [{low:.3f}, {high:.3f}] worst {rates.min():.3f}"
+
+
+def report(config: Config, results: list[dict[str, Any]]) -> None:
+    """The table, for people and as JSON, and a figure if matplotlib is there."""
+    directory = RUNS / config.name
+    json_file.replace(directory / "results.json", json_file.dumps(results, indent=2) + "\n")
+    rows = ["| task | reasoner | steps a seed | seconds | training levels | " + " | ".join(beyond(results[0])) + " |"]
+    rows.append("|---" * (5 + len(beyond(results[0]))) + "|")
+    for result in results:
+        solved, num_train = np.array(result["solved"]), result["num_train"]
+        cells = [interval(solved[:num_train].mean(axis=0), result["num_exam"] * num_train)]
+        cells += [interval(rates, result["num_exam"]) for rates in solved[num_train:]]
+        start = f"| {result['task']} | {result['reasoner']} | {result['steps']:,} | {result['seconds']:.0f} | "
+        rows.append(start + " | ".join(cells) + " |")
+    json_file.replace(directory / "table.md", "\n".join(rows) + "\n")
+    draw(directory / "figure.png", results)
+    print(f"success over {config.num_seeds} seeds and {config.num_exam} instances a level and seed")
+    print(f"saved in {directory}: table.md, results.json, figure.png")
+
+
+def beyond(result: dict[str, Any]) -> list[str]:
+    return result["levels"][result["num_train"] :]
+
+
+def draw(path: Path, results: list[dict[str, Any]]) -> None:
+    """Success by level: a panel for each task, a line for each reasoner, a band from the worst seed to the best."""
+    try:
+        import matplotlib.pyplot as plt
+    except ModuleNotFoundError:
+        return
+    tasks = list(dict.fromkeys(result["task"] for result in results))
+    figure, panels = plt.subplots(1, len(tasks), figsize=(6 * len(tasks), 4), squeeze=False, sharey=True)
+    for panel, task in zip(panels[0], tasks, strict=True):
+        for result in (result for result in results if result["task"] == task):
+            solved = np.array(result["solved"])
+            panel.plot(solved.mean(axis=1), marker=".", label=result["reasoner"])
+            panel.fill_between(range(len(solved)), solved.min(axis=1), solved.max(axis=1), alpha=0.2)
+            panel.set_xticks(range(len(solved)), result["levels"], rotation=60, ha="right")
+            panel.axvline(result["num_train"] - 0.5, color="grey", linestyle=":")
+        panel.set_title(task)
+    panels[0][0].set_ylabel("solved")
+    panels[0][0].legend(fontsize="small")
+    figure.savefig(path, bbox_inches="tight", dpi=120)
+    plt.close(figure)
+
+
+def parse(arguments: Sequence[str]) -> Config:
+    """The settings on the command line, on top of a preset's. Raises SettingError where they make no sense."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--preset", default="demo")
+    chosen, rest = first.parse_known_args(arguments)
+    if chosen.preset not in PRESETS:
+        raise SettingError(f"unknown preset {chosen.preset!r}; choose one of {', '.join(PRESETS)}")
+    return tyro.cli(Config, default=PRESETS[chosen.preset], args=rest, description=__doc__)
+
+
+if __name__ == "__main__":
+    try:
+        main(parse(sys.argv[1:]))
+    except (SettingError, RunError, FloatingPointError) as error:
+        sys.exit(f"external_memory.py: {error}")
