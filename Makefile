@@ -9,8 +9,8 @@ PYTEST := $(BIN)/python -m pytest
 train: .venv/installed  ## trains 9×9 Go on the CPU for about ten minutes; run it again to see the result again
 	JAX_PLATFORMS=cpu $(BIN)/python experiments/go_9x9.py --preset=cpu --resume
 
-test: .venv/installed-tests  ## all tests but the slow ones, on three processes: some wait for others that they start
-	$(PYTEST) -q -m "not slow" -n 3 --dist loadfile
+test: .venv/installed-tests  ## all tests but the slow ones, on two processes
+	$(PYTEST) -q -m "not slow" -n 2 --dist loadfile
 
 test-slow: .venv/installed-tests  ## the tests that take minutes each, learning included
 	$(PYTEST) -q -m slow

@@ -117,7 +117,12 @@ def floor(make):
     return lambda knobs: 0.62**knobs.length
 
 
-@pytest.mark.parametrize("make", MAKERS)
+ALIKE = [tape.tape_copy, tape.tape_odds_first]  # the rules of other tapes, and other answers
+
+
+@pytest.mark.parametrize(
+    "make", [pytest.param(make, marks=pytest.mark.slow if make in ALIKE else ()) for make in MAKERS]
+)
 def test_the_expert_solves_every_level_and_thoughtless_policies_stay_at_the_floor(make):
     task = make()
     task_laws.check_levels(task)

@@ -13,9 +13,13 @@ from curricula.tasks import copying
 TASK = copying.copy()
 
 
+def deal(course, key=0):
+    return jax.jit(course.deal)(course.init(), jax.random.key(key))
+
+
 def test_instances_are_of_the_levels_that_the_schedule_chooses():
     course = Course(TASK, Fixed((0.0, 1.0, 0.0, 3.0)), num_rows=400)
-    rows = jax.jit(course.deal)(course.init(), jax.random.key(0))
+    rows = deal(course)
     levels, counts = np.unique(rows.level, return_counts=True)
     assert levels.tolist() == [1, 3]
     assert abs(counts[0] / 400 - 0.25) < 0.1
@@ -24,7 +28,7 @@ def test_instances_are_of_the_levels_that_the_schedule_chooses():
 
 def test_tries_of_one_instance_follow_one_another():
     course = Course(TASK, Fixed((1.0, 1.0, 1.0)), num_rows=12, group=4)
-    scripts = np.asarray(course.deal((), jax.random.key(0)).scripts).reshape(12, -1)
+    scripts = np.asarray(deal(course).scripts).reshape(12, -1)
     for first in range(0, 12, 4):
         assert (scripts[first : first + 4] == scripts[first]).all()
     assert len(np.unique(scripts, axis=0)) == 3
@@ -33,7 +37,7 @@ def test_tries_of_one_instance_follow_one_another():
 def test_the_staircase_goes_up_when_episodes_at_its_level_were_solved():
     course = Course(TASK, Staircase(3, up=0.7, window=20), num_rows=40)
     state = course.init()
-    rows = course.deal(state, jax.random.key(0))
+    rows = deal(course)
     row = jnp.arange(40).reshape(2, 20)
     is_over = jnp.ones((2, 20), bool)
     same = course.report(state, rows, row, is_over, is_over & (row < 20))
@@ -46,7 +50,7 @@ def test_the_staircase_goes_up_when_episodes_at_its_level_were_solved():
 
 def test_successes_are_counted_by_level():
     course = Course(TASK, Fixed((1.0, 1.0, 1.0)), num_rows=50)
-    rows = course.deal((), jax.random.key(0))
+    rows = deal(course)
     chance = np.random.default_rng(0)
     row, is_over, is_solved = chance.integers(0, 50, (7, 9)), chance.random((7, 9)) < 0.5, chance.random((7, 9)) < 0.5
     counted = success(rows, jnp.asarray(row), jnp.asarray(is_over), jnp.asarray(is_solved), 3)

@@ -19,6 +19,8 @@ from curricula.stream import Instance, Script, Stream, ask
 from curricula.tasks import copying, recall, sorting
 from curricula.vocabulary import Token, name
 
+pytestmark = pytest.mark.slow
+
 SPLITS: tuple[Split, ...] = ("train", "test")
 VARIANTS: tuple[demonstrations.Variant, ...] = ("answer", "trace")
 COPY, SORT = copying.copy(), sorting.sort()  # each compiled once for all tests

@@ -10,6 +10,8 @@ from curricula.stream import Instance, Script
 from curricula.tasks import copying
 from curricula.vocabulary import FIRST_SYMBOL, NUM_TOKENS, Token
 
+pytestmark = pytest.mark.slow
+
 gymnasium = pytest.importorskip("gymnasium", reason="gymnasium is optional: pip install 'reward-pretraining[peers]'")
 env_checker = pytest.importorskip("gymnasium.utils.env_checker")
 wrappers = pytest.importorskip("gymnasium.wrappers.vector")

@@ -12,6 +12,8 @@ from curricula.memory.small_window import SmallWindow
 from curricula.tasks import copying, recall
 from curricula.vocabulary import Token
 
+pytestmark = pytest.mark.slow
+
 NUM_ROWS = 600
 
 

@@ -18,6 +18,8 @@ from curricula.memory.tape import Tape
 from curricula.tasks import brackets, copying, recall
 from curricula.vocabulary import FIRST_DIGIT, FIRST_SYMBOL, NUM_TOKENS, Token
 
+pytestmark = pytest.mark.slow
+
 NUM_ROWS = 24
 ANSWER, END, PAD, QUERY = (int(Token[name]) for name in ("ANSWER", "END", "PAD", "QUERY"))
 

@@ -21,6 +21,7 @@ def mixture() -> pool.Pool:
     return pool.join([some_pool(), pool.write(copying.reverse(), jax.random.key(1), jnp.arange(24) % 7)])
 
 
+@pytest.mark.slow
 def test_a_pool_and_a_task_keep_the_contract():
     environment.check(mixture(), num_episodes=8)
     environment.check(copying.copy(), num_episodes=8)

@@ -86,6 +86,7 @@ def test_nothing_on_the_way_is_deprecated(whole_run):
 
 
 @pytest.mark.parametrize("after", [3, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_sigkill_then_resume_equals_never_stopping(whole_run, environ, tmp_path, after):
     process = start(environ, tmp_path, GO, "--preset=tiny", "--devices=4")
     for line in process.stdout:
@@ -101,6 +102,7 @@ def test_sigkill_then_resume_equals_never_stopping(whole_run, environ, tmp_path,
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_a_polite_signal_saves_and_says_how_to_go_on(whole_run, environ, tmp_path, number):
     process = start(environ, tmp_path, GO, "--preset=tiny", "--devices=4", "--save-every=100")
     for line in process.stdout:
@@ -205,6 +207,7 @@ def test_bench_selfplay_prints_moves_per_second(environ, tmp_path):
     assert re.search(r"self-play .* moves/s", finished.stdout)
 
 
+@pytest.mark.slow
 def test_bench_curricula_prints_the_ratio(environ, tmp_path):
     script = ROOT / "experiments" / "bench_curricula.py"
     options = ["--num-episodes=8", "--num-steps=4", "--repeats=1", "--rows-per-episode=2", "--tasks", "copy"]

@@ -27,6 +27,7 @@ def tiny(tmp_path_factory):
     return place, finished.stdout
 
 
+@pytest.mark.slow
 def test_a_tiny_run_leaves_a_table_and_results(tiny):
     place, said = tiny
     directory = place / "runs/external_memory/tiny"
@@ -39,6 +40,7 @@ def test_a_tiny_run_leaves_a_table_and_results(tiny):
     assert (directory / "figure.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_shown_again_and_another_is_refused(tiny):
     place, said = tiny
     again = run(place, "--preset=tiny", "--no-with-peers", "--resume")

@@ -133,6 +133,7 @@ def test_games_with_auto_reset_agree_with_pgx_at_every_step(size, num_games, num
         assert (theirs & steps.punished).sum() > 50, "did games meet superko?"
 
 
+@pytest.mark.slow
 def test_a_repetition_is_lost_as_in_pgx_and_finished_games_stay_as_they_are():
     def choose(key, states):
         return rarely_pass(key, states[0].legal_action_mask)
@@ -163,6 +164,7 @@ def after(init, step, actions: list[int], seed: int = 0):
     return state
 
 
+@pytest.mark.slow
 def test_an_illegal_action_is_lost_as_in_pgx_and_a_state_that_a_wrapper_ended_stays_as_it_is():
     envs = both(5)
     for seed in range(3):  # so that either player makes the mistake

@@ -12,7 +12,7 @@ import random_go
 from go_env import Go
 
 EVERY_KO_RULE = pytest.mark.parametrize(
-    "ko", ["positional_superko", pytest.param("situational_superko", marks=pytest.mark.slow), "simple"]
+    "ko", [*(pytest.param(f"{ko}_superko", marks=pytest.mark.slow) for ko in ("positional", "situational")), "simple"]
 )
 
 
@@ -49,6 +49,7 @@ def test_games_under_nested_vmap_go_as_they_do_alone():
     chex.assert_trees_all_equal(jax.jit(jax.vmap(jax.vmap(replay)))(actions), seen)
 
 
+@pytest.mark.slow
 def test_games_under_vmap_over_another_axis_go_as_they_do_alone():
     actions, seen = games_played_alone()
     replay_all = jax.jit(jax.vmap(jax.vmap(replay), in_axes=1, out_axes=1))

@@ -104,6 +104,7 @@ def test_a_game_seen_through_a_symmetry_is_the_game_of_the_transformed_moves(siz
     "ko",
     ["positional_superko", *(pytest.param(ko, marks=pytest.mark.slow) for ko in ("situational_superko", "simple"))],
 )
+@pytest.mark.slow
 def test_exchanging_colours_and_komi_changes_nothing_but_the_sign(ko):
     go = Go(5, ko=ko)
     keys = jax.random.split(jax.random.key(1), 12)

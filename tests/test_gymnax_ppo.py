@@ -53,6 +53,7 @@ def test_advantages_are_sums_of_discounted_surprises(ppo):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_short_run_tells_how_many_it_solved():
     finished = run("--env=copy", "--level=0", "--eval-episodes=100", *TINY)
     assert finished.returncode == 0, finished.stderr

@@ -46,6 +46,7 @@ def test_there_are_weights_and_nothing_else(net):
     assert list(jax.eval_shape(net.init, jax.random.key(0), boards(5))) == ["params"]
 
 
+@pytest.mark.slow
 def test_a_board_is_seen_alone_as_in_a_batch(net, params):
     batch = boards(5)
     logits, values = net.apply(params, batch)

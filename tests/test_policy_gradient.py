@@ -239,7 +239,9 @@ def test_an_epoch_learns_from_every_place_once():
     np.testing.assert_allclose(averages[0], 2.125 / 3 * changes[0], rtol=0.01, atol=1e-8)
 
 
-@pytest.mark.parametrize("baseline", ["critic", "group", pytest.param("mean", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "baseline", ["critic", *(pytest.param(name, marks=pytest.mark.slow) for name in ("group", "mean"))]
+)
 def test_four_devices_learn_like_one_from_all_places(baseline):
     """With plain gradient descent, which shows any wrong scale; tries of an instance are spread over devices."""
     config = PolicyGradientConfig(baseline, num_epochs=2, num_minibatches=1, kl_weight=0.1)
@@ -313,7 +315,9 @@ class Echo:
         return jnp.arange(6) < 5
 
 
-@pytest.mark.parametrize("baseline", ["critic", "group", pytest.param("mean", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "baseline", ["critic", *(pytest.param(name, marks=pytest.mark.slow) for name in ("group", "mean"))]
+)
 def test_each_baseline_learns_to_say_what_it_sees(baseline):
     config = PolicyGradientConfig(baseline, num_minibatches=2, learning_rate=0.02, entropy_weight=0.0)
     policy, env, num = policies.make(TokenConfig(5, 6, width=8, num_layers=1)), Echo(), 20

@@ -81,6 +81,7 @@ def test_the_policy_is_of_legal_actions_only(seen):
     assert not np.any(seen.policy[~seen.legal])
 
 
+@pytest.mark.slow
 def test_two_calls_are_one_call_of_twice_the_length():
     """Where nothing is left to chance, the keys do not matter."""
     games = start(TicTacToe())
@@ -92,6 +93,7 @@ def test_two_calls_are_one_call_of_twice_the_length():
     jax.tree.map(np.testing.assert_array_equal, (games, one_after_another(*parts)), at_once)
 
 
+@pytest.mark.slow
 def test_first_moves_are_drawn_by_visits_and_later_ones_are_the_best():
     num_games = 2048
     config = SearchConfig(num_simulations=24, gumbel_scale=0.0)

@@ -84,6 +84,7 @@ def whole(environ, place):
     return finished, place / "runs/tournament/whole"
 
 
+@pytest.mark.slow
 def test_everybody_meets_everybody_and_the_table_says_how_it_went(whole):
     finished, directory = whole
     assert played(directory) == everybody(NAMES, 2)
@@ -103,6 +104,7 @@ def test_everybody_meets_everybody_and_the_table_says_how_it_went(whole):
     assert (directory / "ratings.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_nothing_on_the_way_is_deprecated(whole):
     assert "Warning" not in whole[0].stderr, whole[0].stderr
 
@@ -125,6 +127,7 @@ def assert_replays(path):
         assert outcome.how == "resign" and not go.is_over(state), path
 
 
+@pytest.mark.slow
 def test_every_game_is_there_as_sgf_and_replays_to_its_result(whole):
     _, directory = whole
     paths = sorted((directory / "games").glob("*.sgf"))
@@ -134,6 +137,7 @@ def test_every_game_is_there_as_sgf_and_replays_to_its_result(whole):
     assert [path.read_text().strip() for path in paths] == [game for row in rows(directory) for game in row["games"]]
 
 
+@pytest.mark.slow
 def test_pairs_share_openings_and_swap_colours(whole):
     openings = {}
     for row in rows(whole[1]):
@@ -358,6 +362,7 @@ def test_without_gnu_go_the_line_says_how_to_install_it(script, monkeypatch):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_other_rules_and_changed_players_need_another_name(whole, environ, place):
     arguments = ["random", "policy:net", "--size=5", "--name=whole"]
