@@ -7,7 +7,7 @@ does it. Chance is drawn before the clock runs. CartPole takes random actions; t
 nine times in ten, so that episodes get past their prompts; tasks that are acted in take random ones of their own
 actions, legal or not. Variants take turns; what counts is the ratio of medians.
 
-Needs gymnax: pip install 'reward-pretraining[peers]'
+Needs gymnax: pip install 'reward-pretraining[peers]'. Measures popgym too if it is there: pip install popgym
 """
 
 import dataclasses
@@ -21,6 +21,7 @@ from typing import Any
 import gymnax
 import jax
 import jax.numpy as jnp
+import numpy as np
 import tyro
 
 from curricula import act_pool, pool
@@ -51,6 +52,7 @@ def main(config: Config) -> None:
     print(f"{jax.devices()[0].device_kind}, jax {jax.__version__}, gymnax {version('gymnax')}")
     print(f"{config.num_episodes} episodes, median of {config.repeats} calls in turn; compiling apart\n")
     loops = {"gymnax CartPole-v1": cartpole_loop(config)}
+    loops |= popgym_loops(config)
     loops |= {task.name: task_loop(config, task) for task in chosen_tasks(config)}
     times = {name: [] for name in loops}
     compiling = {name: loop(0) for name, loop in loops.items()}
@@ -61,9 +63,9 @@ def main(config: Config) -> None:
     seconds = {name: statistics.median(each) for name, each in times.items()}
     peer = next(iter(seconds.values()))
     for name, each in seconds.items():
-        speed = f"{steps / each / 1e6:8.1f} M steps/s {peer / each:6.2f} × CartPole"
+        speed = f"{steps / each / 1e6:8.2f} M steps/s {peer / each:6.2f} × CartPole"
         print(f"  {name:24} {speed}   first call {compiling[name]:5.2f} s")
-    worst = min(seconds, key=lambda name: peer / seconds[name])
+    worst = min((name for name in seconds if "popgym" not in name), key=lambda name: peer / seconds[name])
     print(f"\nslowest: {worst}, {peer / seconds[worst]:.2f} × CartPole")
 
 
@@ -145,6 +147,27 @@ def cartpole_loop(config: Config) -> Loop:
         return jax.random.randint(jax.random.key(seed), shape, 0, env.num_actions)
 
     return timed(lambda actions: run(states, actions), draw)
+
+
+def popgym_loops(config: Config) -> dict[str, Loop]:
+    """POPGym's kin of `copy` with random actions, one episode at a time as it is written; nothing without it."""
+    try:
+        from popgym.envs.repeat_previous import RepeatPreviousEasy
+    except ModuleNotFoundError:
+        return {}
+    env, num_steps = RepeatPreviousEasy(), 2000
+    env.reset()
+
+    def seconds(seed: int) -> float:
+        actions = np.random.default_rng(seed).integers(0, env.action_space.n, num_steps)
+        started = time.perf_counter()
+        for action in actions:
+            _, _, is_over, is_cut, _ = env.step(action)
+            if is_over or is_cut:
+                env.reset()
+        return (time.perf_counter() - started) * config.num_episodes * config.num_steps / num_steps
+
+    return {"popgym RepeatPrevious": seconds}
 
 
 def timed(run: Callable[[jax.Array], Any], draw: Callable[[int], jax.Array]) -> Loop:

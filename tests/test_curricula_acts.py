@@ -103,7 +103,13 @@ ORACLES = [
 ]
 
 
-@pytest.mark.parametrize(("make", "level", "tell"), ORACLES)
+FAST = {2, 6, 9, 12}
+
+
+@pytest.mark.parametrize(
+    ("make", "level", "tell"),
+    [pytest.param(*case, marks=() if i in FAST else pytest.mark.slow) for i, case in enumerate(ORACLES)],
+)
 def test_each_step_is_as_plain_python_says_and_the_expert_goes_the_shortest_way(make, level, tell):
     act_laws.check_against(make(), tell, level)
 
@@ -117,12 +123,7 @@ def floor(make):
     return lambda knobs: 0.62**knobs.length
 
 
-ALIKE = [tape.tape_copy, tape.tape_odds_first]  # the rules of other tapes, and other answers
-
-
-@pytest.mark.parametrize(
-    "make", [pytest.param(make, marks=pytest.mark.slow if make in ALIKE else ()) for make in MAKERS]
-)
+@pytest.mark.parametrize("make", MAKERS)
 def test_the_expert_solves_every_level_and_thoughtless_policies_stay_at_the_floor(make):
     task = make()
     task_laws.check_levels(task)

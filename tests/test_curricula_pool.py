@@ -77,6 +77,7 @@ def test_each_episode_goes_through_its_own_rows_in_turn():
         assert played[:7] == [*range(first, 48, 8), first]
 
 
+@pytest.mark.slow
 def test_a_mixture_holds_all_rows_and_knows_their_tasks():
     mixed = mixture()
     assert mixed.num_rows == 72
@@ -124,3 +125,14 @@ def test_bad_rewards_bad_levels_and_empty_mixtures_are_refused():
         pool.write(copying.copy(), jax.random.key(0), jnp.array([0, 12]))
     with pytest.raises(ValueError, match="at least one pool"):
         pool.join([])
+
+
+def test_a_pool_holds_what_sampling_gives():
+    """So its instances are those of fresh episodes, in distribution and each by its key."""
+    task, levels, key = copying.reverse(), jnp.arange(20, dtype=jnp.int32) % 7, jax.random.key(3)
+    rows = jax.jit(pool.write, static_argnums=0)(task, key, levels)
+    fresh = jax.jit(jax.vmap(task.sample))(jax.random.split(key, 20), levels)
+    shown, asked = np.asarray(fresh.script.shown, np.int32), np.asarray(fresh.script.asked, np.int32)
+    np.testing.assert_array_equal(np.asarray(rows.scripts).reshape(20, -1), shown + 64 * asked)
+    np.testing.assert_array_equal(rows.length, fresh.script.length)
+    np.testing.assert_array_equal(rows.level, levels)

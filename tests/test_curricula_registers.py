@@ -65,7 +65,7 @@ def test_each_step_is_as_plain_python_says_and_the_expert_goes_the_shortest_way(
     act_laws.check_against(make(), TELL[make], level)
 
 
-@pytest.mark.parametrize("make", [MAKERS[0], pytest.param(MAKERS[1], marks=pytest.mark.slow)])
+@pytest.mark.parametrize("make", MAKERS)
 def test_the_expert_solves_every_level_and_thoughtless_policies_stay_at_the_floor(make):
     """The floor was found by playing 20,000 random episodes a level in plain Python, and rounded up."""
     task = make()

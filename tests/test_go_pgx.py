@@ -112,6 +112,7 @@ def assert_same(ours: Seen, theirs: Seen, but: tuple[str, ...] = ()):
         (9, 6, 165, {"komi": 7.5, "is_probed": False}),
     ],
 )
+@pytest.mark.slow
 def test_games_with_auto_reset_agree_with_pgx_at_every_step(size, num_games, num_steps, settings):
     def choose(key, states):
         return rarely_pass(key, states[2].legal_action_mask)  # no repetitions, which pgx punishes and simple ko allows

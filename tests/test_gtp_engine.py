@@ -19,6 +19,8 @@ from rl_pretrain import checkpoint
 from rl_pretrain.networks.conv import ConvConfig, ConvNet
 from rl_pretrain.search import SearchConfig
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).parents[1] / "experiments" / "gtp_engine.py"
 
 

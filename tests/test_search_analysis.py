@@ -40,6 +40,7 @@ def line(variation) -> list[int]:
     return variation[:length].tolist()
 
 
+@pytest.mark.slow
 def test_it_is_the_search_that_plays(whole):
     found = search(ENV, predict, CONFIG, KEY, STATES)
     np.testing.assert_array_equal(whole.action, found.action)

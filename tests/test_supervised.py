@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from curricula import pool
 from curricula.tasks import copying
@@ -49,6 +50,7 @@ def test_the_loss_is_the_mean_over_the_steps_that_count():
     np.testing.assert_allclose(scalars["accuracy"], np.mean(right), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_demonstrations_are_learnt_and_an_exam_shows_it():
     task = copying.copy()
     optimizer = supervised.make_optimizer(SupervisedConfig(learning_rate=1e-2), 400)

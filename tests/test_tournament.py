@@ -24,6 +24,8 @@ from rl_pretrain import checkpoint
 from rl_pretrain.networks.conv import ConvConfig, ConvNet
 from rl_pretrain.settings import SettingError
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).parents[1] / "experiments" / "tournament.py"
 OURS = ["random", "initial:net#2", "policy:net", "run:net@7#2"]
 NAMES = ["random", "initial:net#2", "policy:net@7", "run:net@7#2"]
