@@ -152,7 +152,7 @@ def cartpole_loop(config: Config) -> Loop:
 def popgym_loops(config: Config) -> dict[str, Loop]:
     """POPGym's kin of `copy` with random actions, one episode at a time as it is written; nothing without it."""
     try:
-        from popgym.envs.repeat_previous import RepeatPreviousEasy
+        from popgym.envs.repeat_previous import RepeatPreviousEasy  # pyright: ignore[reportMissingImports]
     except ModuleNotFoundError:
         return {}
     env, num_steps = RepeatPreviousEasy(), 2000
