@@ -88,7 +88,7 @@ def losses(apply: Apply, params: Weights, batch: Example, axis: str | None = Non
     logits, values = apply(params, batch.observation)
     log_policy = jax.nn.log_softmax(mask_illegal(logits, batch.legal))
     known = batch.has_value.astype(jnp.float32)
-    share = known / jnp.maximum(_mean_over(axis, jnp.sum(known)), 1e-6)
+    share = known / jnp.maximum(mean_over(axis, jnp.sum(known)), 1e-6)
     cross_entropy = -jnp.sum(batch.policy * log_policy, axis=-1)
     entropy_of_target = -jnp.sum(jax.scipy.special.xlogy(batch.policy, batch.policy), axis=-1)
     entropy = -jnp.sum(jnp.exp(log_policy) * jnp.where(batch.legal, log_policy, 0.0), axis=-1)
@@ -122,12 +122,30 @@ def update(
         scalars = losses(apply, params, batch, axis)
         return scalars["policy_loss"] + config.value_weight * scalars["value_loss"], scalars
 
-    gradient, scalars = jax.grad(total_loss, has_aux=True)(state.params)
-    gradient, scalars = _mean_over(axis, (gradient, scalars))
+    return descend(optimizer, state, total_loss, config.average_decay, axis)
+
+
+def descend(
+    optimizer: optax.GradientTransformation,
+    state: TrainState,
+    loss: Callable[[Weights], tuple[jax.Array, dict[str, jax.Array]]],
+    average_decay: float = 0.0,
+    axis: str | None = None,
+) -> tuple[TrainState, dict[str, jax.Array]]:
+    """One step down the gradient of a loss, averaged over the devices of `axis`.
+
+    Args:
+      loss: weights → what is to fall, and scalars to report.
+      average_decay: of the moving average of the weights; 0 for the weights themselves.
+
+    Returns: the state after, and the scalars before it with the gradient's norm.
+    """
+    gradient, scalars = jax.grad(loss, has_aux=True)(state.params)
+    gradient, scalars = mean_over(axis, (gradient, scalars))
     change, opt_state = optimizer.update(gradient, state.opt_state, state.params)
     params = optax.apply_updates(state.params, change)
     # A mean of all weights so far while there are few, so that the average never lags far behind at the start.
-    decay = jnp.minimum(config.average_decay, state.num_updates / (state.num_updates + 1.0))
+    decay = jnp.minimum(average_decay, state.num_updates / (state.num_updates + 1.0))
     average = optax.incremental_update(params, state.average, 1 - decay)
     scalars["gradient_norm"] = optax.tree.norm(gradient)
     return TrainState(params, average, opt_state, state.num_updates + 1), scalars
@@ -137,5 +155,6 @@ def _kernels(params: Weights) -> Any:
     return jax.tree.map(lambda x: x.ndim > 1, params)
 
 
-def _mean_over(axis: str | None, tree: Any) -> Any:
+def mean_over(axis: str | None, tree: Any) -> Any:
+    """The mean over the devices of a pmap axis, or the tree itself without one."""
     return tree if axis is None else jax.lax.pmean(tree, axis)

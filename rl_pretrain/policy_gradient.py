@@ -1,13 +1,14 @@
 """Learning from rewards without search: proximal policy optimisation and its simpler kin, averaged over devices."""
 
 import dataclasses
-from typing import Any, Literal, NamedTuple, get_args
+import functools
+from typing import Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from rl_pretrain import advantages
+from rl_pretrain import advantages, learner
 from rl_pretrain.learner import TrainState, Weights
 from rl_pretrain.networks.policy import Policy
 from rl_pretrain.rollout import Rollout
@@ -175,13 +176,8 @@ def learn(
 
     def update(state: TrainState, places: jax.Array):
         part = jax.tree.map(lambda x: x[:, places], sample._replace(rollout=sample.rollout._replace(last_value=())))
-        gradient, scalars = jax.grad(lambda w: loss(config, policy, w, part, axis), has_aux=True)(state.params)
-        gradient, scalars = _mean_over(axis, (gradient, scalars))
-        change, opt_state = optimizer.update(gradient, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, change)
-        average = optax.incremental_update(params, state.average, 1 - config.average_decay)
-        scalars["gradient_norm"] = optax.tree.norm(gradient)
-        return TrainState(params, average, opt_state, state.num_updates + 1), scalars
+        of_part = functools.partial(loss, config, policy, sample=part, axis=axis)
+        return learner.descend(optimizer, state, of_part, config.average_decay, axis)
 
     def epoch(state: TrainState, key: jax.Array):
         places = jax.random.permutation(key, num).reshape(config.num_minibatches, -1)
@@ -193,18 +189,14 @@ def learn(
 
 def _share(weight: jax.Array, axis: str | None) -> jax.Array:
     """Of each step, so that the sum over a device's steps of share times x, averaged over devices, is the mean of x."""
-    return weight / jnp.maximum(_mean_over(axis, jnp.sum(weight)), 1e-6)
+    return weight / jnp.maximum(learner.mean_over(axis, jnp.sum(weight)), 1e-6)
 
 
 def _normalised(advantage: jax.Array, share: jax.Array, axis: str | None) -> jax.Array:
     """With mean 0 and variance 1 over the steps that count, on all devices."""
 
     def mean(x):
-        return _mean_over(axis, jnp.sum(share * x))
+        return learner.mean_over(axis, jnp.sum(share * x))
 
     centred = advantage - mean(advantage)
     return centred * jax.lax.rsqrt(mean(centred**2) + 1e-8)
-
-
-def _mean_over(axis: str | None, tree: Any) -> Any:
-    return tree if axis is None else jax.lax.pmean(tree, axis)

@@ -1,12 +1,13 @@
 """Learning from demonstrations: the likelihood of what was to be said."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from rl_pretrain import learner
 from rl_pretrain.learner import TrainState, Weights
 from rl_pretrain.networks.policy import Policy
 from rl_pretrain.settings import at_least
@@ -54,7 +55,7 @@ def loss(
     """Mean cross-entropy of the steps that count, and scalars."""
     is_first = jnp.arange(len(batch.action))[:, None] == jnp.zeros(batch.action.shape, jnp.int32)
     logits, _ = policy.unroll(weights, batch.observation, is_first)
-    share = batch.weight / jnp.maximum(_mean_over(axis, jnp.sum(batch.weight)), 1e-6)
+    share = batch.weight / jnp.maximum(learner.mean_over(axis, jnp.sum(batch.weight)), 1e-6)
     cross_entropy = optax.softmax_cross_entropy_with_integer_labels(logits, batch.action)
     is_right = jnp.argmax(logits, axis=-1) == batch.action
     mean = jnp.sum(share * cross_entropy)
@@ -73,13 +74,4 @@ def update(
     Args:
       axis: name of the pmap axis whose devices share the batch, or None.
     """
-    gradient, scalars = jax.grad(lambda w: loss(policy, w, batch, axis), has_aux=True)(state.params)
-    gradient, scalars = _mean_over(axis, (gradient, scalars))
-    change, opt_state = optimizer.update(gradient, state.opt_state, state.params)
-    params = optax.apply_updates(state.params, change)
-    scalars["gradient_norm"] = optax.tree.norm(gradient)
-    return TrainState(params, params, opt_state, state.num_updates + 1), scalars
-
-
-def _mean_over(axis: str | None, tree: Any) -> Any:
-    return tree if axis is None else jax.lax.pmean(tree, axis)
+    return learner.descend(optimizer, state, lambda weights: loss(policy, weights, batch, axis), axis=axis)

@@ -8,7 +8,7 @@ import pytest
 import task_laws
 
 from curricula import act_pool, vocabulary
-from curricula.tasks import counter, swapping, tape
+from curricula.tasks import counter, orthogonal_vector, registers, swapping, tape
 from curricula.vocabulary import Token
 from rl_pretrain.environment import check
 
@@ -161,22 +161,26 @@ def test_rows_of_a_pool_go_as_the_tasks_own_episodes(make, reward):
     np.testing.assert_array_equal(renewed.time, np.where(is_over, 0, episodes.time))
 
 
-@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize(
+    "make", [*MAKERS, registers.register_fibonacci, registers.register_factorial, orthogonal_vector.orthogonal_vector]
+)
 def test_what_a_puzzle_does_not_use_changes_nothing(make):
     """Cells past the length are filled with what would matter if they were read."""
     task = make()
     rows = act_laws.pool_of(task, 1)
     puzzle = rows.instances.puzzle
-    used = {"cells": puzzle.length + 2 if make in TAPES else puzzle.length, "word": puzzle.length}
-    used |= {"answer": getattr(puzzle, "answer_length", None)}
+    names = {"cells": "length", "word": "length", "terms": "length", "vector": "dimension", "answer": "answer_length"}
+    used = {name: getattr(puzzle, length) for name, length in names.items() if hasattr(puzzle, name)}
+    if make in TAPES:
+        used["cells"] += 2  # the ends
     filled = {}
+    assert used
     for name, length in used.items():
-        if hasattr(puzzle, name):
-            leaf = getattr(puzzle, name)
-            is_unused = np.arange(leaf.shape[1]) >= np.asarray(length)[:, None]
-            assert is_unused.any()
-            assert (np.asarray(leaf)[is_unused] == 0).all()
-            filled[name] = jnp.where(is_unused, leaf[:, :1], leaf)
+        leaf = getattr(puzzle, name)
+        is_unused = np.arange(leaf.shape[1]) >= np.asarray(length)[:, None]
+        assert is_unused.any()
+        assert (np.asarray(leaf)[is_unused] == 0).all()
+        filled[name] = jnp.where(is_unused, leaf[:, :1], leaf)
     other = act_pool.ActPool(task, rows.instances._replace(puzzle=puzzle._replace(**filled)))
     for mode in (act_laws.EXPERT, act_laws.RANDOM):
         keys = jax.random.split(jax.random.key(1), rows.num_rows)

@@ -163,7 +163,11 @@ def modular_expression(prompt, answer):
 
 def list_operations(prompt, answer):
     operations = {"a": max, "b": min, "c": sum}
-    evaluate = lambda text: operations[text.split()[0]](map(int, text.split()[1:]))  # noqa: E731
+
+    def evaluate(text):
+        name, *numbers = text.split()
+        return operations[name](map(int, numbers))
+
     steps = reductions(" ".join(prompt), 10, evaluate)
     assert [steps[-2]] == answer
     return steps

@@ -235,8 +235,8 @@ def test_an_epoch_learns_from_every_place_once():
         changes.append(np.asarray(state.params["kernel"]))
     np.testing.assert_allclose(changes[1], changes[0], rtol=0.01, atol=1e-8)
     assert np.max(np.abs(changes[0])) > 1e-5
-    # After steps of 1 the weights are at 3, and a mean that goes half the way is at 0.5, 1.25, then 2.125.
-    np.testing.assert_allclose(averages[0], 2.125 / 3 * changes[0], rtol=0.01, atol=1e-8)
+    # After steps of 1 the weights are at 3. Their mean begins at the first and goes half the way: 1, 1.5, then 2.25.
+    np.testing.assert_allclose(averages[0], 2.25 / 3 * changes[0], rtol=0.01, atol=1e-8)
 
 
 @pytest.mark.parametrize(
