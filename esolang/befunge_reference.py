@@ -21,6 +21,7 @@ RIGHT, LEFT, UP, DOWN = (1, 0), (-1, 0), (0, -1), (0, 1)
 DIRECTIONS = {">": RIGHT, "<": LEFT, "^": UP, "v": DOWN}
 RANDOM_DIRECTIONS = (RIGHT, LEFT, UP, DOWN)
 SPACE = 32
+QUESTION = b"What do you want %d/0 to be? "
 WHITE = b" \t\n\v\f\r"
 
 
@@ -206,7 +207,7 @@ class Machine:
     def divide(self, numerator: int, divisor: int) -> int:
         if divisor or self.options.division_by_zero == "zero":
             return calculate("/", numerator, divisor)
-        self.write(b"What do you want %d/0 to be? " % numerator)
+        self.write(QUESTION % numerator)
         answer = self.read_integer()
         return numerator if answer is None else answer
 
