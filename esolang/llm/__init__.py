@@ -1,0 +1,1 @@
+"""Language models that write Brainf**k, Befunge and Python: prompts, samples, their execution and scores."""
