@@ -183,6 +183,7 @@ def test_there_are_ten_worked_examples(num):
         ("befunge", "```\n\n  >v\n @\n\n```", "  >v\n @"),  # columns stay, empty rows go
         ("befunge", '"ih",,@', '"ih",,@'),
         ("befunge", "```befunge\n\n```", "```befunge\n\n```"),
+        ("befunge", "Here:\n```\n>v\n @", ">v\n @"),  # cut off
         ("python", "print(1)\n", "print(1)"),
     ],
 )
@@ -200,6 +201,20 @@ def test_renamed_programs_are_found_by_their_own_characters():
 # Verdicts
 
 
+def brainfuck_sort():
+    """Counts all five digits down together and prints the round whenever one of them gets to 0.
+
+    Cell 0 holds the code of the round, cell 1 how many rounds are left, and from cell 2 on there are three cells for
+    each digit: the digit plus 1, or 0 once printed; whether it has just got to 0; a place to keep it meanwhile.
+    """
+    read, count = "", ""
+    for cell in range(2, 17, 3):
+        read += ">" * cell + "," + "-" * 47 + "<" * cell
+        look = "[->+<[>-<[>>+<<-]]>[-" + "<" * (cell + 1) + "." + ">" * (cell + 1) + "]<]>>[<<+>>-]<<"
+        count += ">" * cell + look + "<" * cell
+    return "+" * 48 + ">" + "+" * 10 + "<" + read + ">[<" + count + "+>-]"
+
+
 BEFUNGE_FACTORIAL = "&>:1-:v v *_$.@\n ^    _$>\\:^"
 BEFUNGE_FIBONACCI = "&00p111p121pv\n\n            >00g!#@_11g.11g21g:11p+21p00g1-00p"
 
@@ -209,6 +224,7 @@ BEFUNGE_FIBONACCI = "&00p111p121pv\n\n            >00g!#@_11g.11g21g:11p+21p00g1
     [
         ("brainfuck", paper_problems.copy_five()[0], "```\n,.,.,.,.,.\n```", "solved"),
         ("brainfuck", paper_problems.copy_five()[0], "```\n,[.,]\n```", "solved"),
+        ("brainfuck", paper_problems.sort_five()[0], f"```\n{brainfuck_sort()}\n```", "solved"),
         ("brainfuck", paper_problems.copy_five()[0], "```\n,.,.,.,.\n```", "wrong_output"),
         ("brainfuck", paper_problems.copy_five()[0], "```\n+[]\n```", "step_limit"),
         ("brainfuck", paper_problems.copy_five()[0], "```\n,.,.,.,.,.+[]\n```", "step_limit"),
@@ -310,6 +326,8 @@ def test_python_programs_do_what_python_does(program, data):
         ("'a' in range(10**12)", "unsupported"),
         ("import math\nmath.factorial(10**6)", "unsupported"),
         ("def f(n): return f(n)\nf(0)", "unsupported"),
+        ("def f(n): return n and f(n - 1)\nf(29)", "ok"),
+        ("def f(n): return n and f(n - 1)\nf(30)", "unsupported"),
         ("#" * 20_000, "unsupported"),
     ],
 )
@@ -512,6 +530,9 @@ FAILURES = {
     "half": lambda handler: handler.half(),
     "no JSON": lambda handler: handler.send(200, b"<html>gateway</html>"),
     "no choice": lambda handler: handler.send(200, b'{"error": "overloaded"}'),
+    "no list": lambda handler: handler.send(200, b'{"choices": null}'),
+    "no text": lambda handler: handler.send(200, b'{"choices": [{"message": {"content": ["+."]}}]}'),
+    "no Unicode": lambda handler: handler.send(200, b'"\xff"'),
     "401": lambda handler: handler.send(401, b'{"error": "wrong key"}'),
 }
 
@@ -523,7 +544,7 @@ def endpoint(stub, **options):
 
 def test_an_endpoint_that_fails_half_the_time_loses_no_sample(tmp_path):
     source = random.Random(0)
-    kinds = ["500", "503", "429", "drop", "half", "no JSON", "no choice"]
+    kinds = ["500", "503", "429", "drop", "half", "no JSON", "no choice", "no list", "no text", "no Unicode"]
     failures = [source.choice(kinds) if source.random() < 0.5 else None for _ in range(10_000)]
     questions = [question(number, seed) for number in range(40) for seed in (0, 1)]
     path = tmp_path / "samples.jsonl"

@@ -110,10 +110,16 @@ class Pace:
 
 
 def _completion(answer: dict[str, Any]) -> Completion:
-    """What an endpoint answered; an answer without usage counts no tokens."""
+    """What an endpoint answered; an answer without usage counts no tokens.
+
+    Raises LookupError, TypeError or ValueError where it is no answer.
+    """
     choice, usage = answer["choices"][0], answer.get("usage") or {}
+    text = choice["message"]["content"] or ""
+    if not isinstance(text, str):
+        raise TypeError(f"an answer must be a text, got {text!r}")
     return Completion(
-        text=choice["message"]["content"] or "",
+        text=text,
         finish_reason=choice.get("finish_reason") or "",
         num_prompt_tokens=int(usage.get("prompt_tokens", 0)),
         num_completion_tokens=int(usage.get("completion_tokens", 0)),
