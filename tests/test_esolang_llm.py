@@ -537,6 +537,13 @@ FAILURES = {
 }
 
 
+@pytest.fixture(autouse=True)
+def without_proxies(monkeypatch):
+    """Loopback is asked directly, whatever the environment says."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
 def endpoint(stub, **options):
     given = {"api_key": "secret", "requests_per_minute": 1e9, "timeout": 10, "num_retries": 2, "backoff": 0.0} | options
     return Endpoint("stub", Sampling(), base_url=stub.url, **given)
@@ -629,6 +636,16 @@ def test_what_the_endpoint_is_sent(monkeypatch):
         "seed": 3,
     }
     assert "from the environment" not in json.dumps(asked.settings)
+
+
+def test_a_netrc_does_not_replace_the_key(tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login someone password other\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with Stub() as stub:
+        endpoint(stub).ask("Say something.", 0)
+        endpoint(stub, api_key=None).ask("Say something.", 0)
+    assert [headers.get("Authorization") for _, headers, _ in stub.headers] == ["Bearer secret", None]
 
 
 def test_an_empty_completion_is_an_answer():

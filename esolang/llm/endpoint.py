@@ -60,12 +60,16 @@ class Endpoint:
             retry_after_max=600,
         )
         self.session = requests.Session()
-        self.session.trust_env = False  # else a .netrc could replace the key
-        self.session.proxies = requests.utils.get_environ_proxies(self.url)
         for scheme in ("http://", "https://"):
             self.session.mount(scheme, HTTPAdapter(pool_maxsize=64, max_retries=retry))
-        if key := api_key or os.environ.get("OPENAI_API_KEY"):
-            self.session.headers["Authorization"] = f"Bearer {key}"
+        key = api_key or os.environ.get("OPENAI_API_KEY")
+        bearer = {"Authorization": f"Bearer {key}"} if key else {}
+
+        def authorise(request: requests.PreparedRequest) -> requests.PreparedRequest:
+            request.headers.update(bearer)
+            return request
+
+        self.session.auth = authorise  # a header alone would give way to what a .netrc holds
 
     def ask(self, prompt: str, seed: int) -> Completion:
         """One answer. Raises Unanswered after the last retry, BackEndError for what no retry mends."""
