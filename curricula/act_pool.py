@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from curricula import split as splits
 from curricula.act import Act, Instance, State
+from curricula.split import Split
 
 
 class Episode(NamedTuple):
@@ -37,7 +39,12 @@ class ActPool:
 
     @property
     def num_rows(self) -> int:
-        return len(self.instances.level)
+        return len(self.level)
+
+    @property
+    def level(self) -> jax.Array:
+        """Of each row: int32 `[N]`."""
+        return self.instances.level
 
     @property
     def num_actions(self) -> int:
@@ -92,7 +99,15 @@ def _without_instance(row: jax.Array, state: State) -> Episode:
     return Episode(row, *state[1:])
 
 
-def write(task: Act, key: jax.Array, levels: jax.Array) -> ActPool:
-    """A pool with a new instance for each of the `levels`: int32 `[N]`."""
-    levels = task.levels.check(levels)
-    return ActPool(task, jax.vmap(task.sample)(jax.random.split(key, len(levels)), levels))
+def write(task: Act, key: jax.Array, levels: jax.Array, split: Split | None = None) -> ActPool:
+    """A pool with a new instance for each of the `levels`: int32 `[N]`.
+
+    Args:
+      split: which instances to draw from, see `curricula.split`; all of them by default.
+    """
+    return ActPool(task, splits.draw(task, key, levels, split))
+
+
+def repeat(pool: ActPool, times: int) -> ActPool:
+    """Each row several times, one after another."""
+    return ActPool(pool.task, jax.tree.map(lambda x: jnp.repeat(x, times, axis=0), pool.instances))

@@ -12,9 +12,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from curricula import pool
+from curricula import act_pool, pool
+from curricula.act import Act
+from curricula.act_pool import ActPool
 from curricula.pool import Pool
 from curricula.schedules.schedule import Schedule
+from curricula.split import Split
 from curricula.stream import Stream
 
 
@@ -27,12 +30,14 @@ class Course:
       schedule: over the task's training levels.
       num_rows: instances of a pool.
       group: so many rows in a row are the same instance, for baselines that compare tries of one.
+      split: which instances to deal, see `curricula.split`; all of them by default.
     """
 
-    task: Stream
+    task: Stream | Act
     schedule: Schedule
     num_rows: int
     group: int = 1
+    split: Split | None = None
 
     def __post_init__(self):
         if self.group < 1 or self.num_rows < 1 or self.num_rows % self.group:
@@ -42,24 +47,88 @@ class Course:
         """What the schedule knows before any episode."""
         return self.schedule.init()
 
-    def deal(self, state: Any, key: jax.Array) -> Pool:
+    def deal(self, state: Any, key: jax.Array) -> Pool | ActPool:
         """New instances of the levels that the schedule chooses."""
         level_key, write_key = jax.random.split(key)
         levels = self.schedule.sample(state, level_key, self.num_rows // self.group)
-        dealt = pool.write(self.task, write_key, levels)
-        return pool.repeat(dealt, self.group) if self.group > 1 else dealt
+        if isinstance(self.task, Act):
+            return act_pool.repeat(act_pool.write(self.task, write_key, levels, self.split), self.group)
+        return pool.repeat(pool.write(self.task, write_key, levels, self.split), self.group)
 
-    def report(self, state: Any, rows: Pool, row: jax.Array, is_over: jax.Array, is_solved: jax.Array) -> Any:
-        """What the schedule knows after a rollout of any shape.
+    def report(
+        self,
+        state: Any,
+        rows: Pool | ActPool,
+        row: jax.Array,
+        is_over: jax.Array,
+        is_solved: jax.Array,
+        advantage: jax.Array | None = None,
+        axis: str | None = None,
+    ) -> Any:
+        """What the schedule knows after a rollout of T steps of B places.
 
         Args:
-          row: int32 `[...]`, of the episode of each step; is_over, is_solved: bool `[...]`, after the step.
+          row: int32 `[T, B]`, of the episode of each step; is_over, is_solved: bool `[T, B]`, after the step.
+          advantage: float32 `[T, B]`, for schedules that want to know by how much episodes surprised.
+          axis: name of the pmap axis whose devices played, each with rows of its own; all of them learn the same.
         """
-        levels = rows.level[row.ravel()]
-        return self.schedule.update(state, levels, is_solved.ravel(), None, is_over.ravel())
+        surprise = None if advantage is None else mean_so_far(jnp.abs(advantage), is_over).ravel()
+        told: Any = (rows.level[row.ravel()], is_solved.ravel(), surprise, is_over.ravel())
+        if axis is not None:
+            told = jax.tree.map(lambda x: jax.lax.all_gather(x, axis).ravel(), told)
+        return self.schedule.update(state, *told)
 
 
-def success(rows: Pool, row: jax.Array, is_over: jax.Array, is_solved: jax.Array, num_levels: int) -> jax.Array:
-    """Finished and solved episodes of each level in a rollout: int32 `[2, num_levels]`."""
-    is_of_level = (rows.level[row.ravel()][:, None] == jnp.arange(num_levels)) & is_over.ravel()[:, None]
-    return jnp.stack([jnp.sum(is_of_level, 0), jnp.sum(is_of_level & is_solved.ravel()[:, None], 0)])
+@dataclasses.dataclass(frozen=True)
+class Mixture:
+    """Several courses at once, each with its share of the rows; a course of the same kind.
+
+    Attributes:
+      courses: of tasks that are read.
+    """
+
+    courses: tuple[Course, ...]
+
+    def __post_init__(self):
+        for course in self.courses:
+            if isinstance(course.task, Act):
+                raise ValueError(f"a mixture is of tasks that are read, got {course.task.name}")
+
+    def init(self) -> Any:
+        """What the schedules know before any episode."""
+        return tuple(course.init() for course in self.courses)
+
+    def deal(self, state: Any, key: jax.Array) -> Pool:
+        """New instances of all tasks, in a random order."""
+        *keys, order = jax.random.split(key, len(self.courses) + 1)
+        dealt = [course.deal(known, key) for course, known, key in zip(self.courses, state, keys, strict=True)]
+        return pool.shuffle(pool.join(dealt), order)  # pyright: ignore[reportArgumentType]
+
+    def report(
+        self,
+        state: Any,
+        rows: Pool,
+        row: jax.Array,
+        is_over: jax.Array,
+        is_solved: jax.Array,
+        advantage: jax.Array | None = None,
+        axis: str | None = None,
+    ) -> Any:
+        """See `Course.report`; every schedule hears of its own task."""
+        return tuple(
+            course.report(known, rows, row, is_over & (rows.task[row] == i), is_solved, advantage, axis)
+            for i, (course, known) in enumerate(zip(self.courses, state, strict=True))
+        )
+
+
+def mean_so_far(x: jax.Array, is_over: jax.Array) -> jax.Array:
+    """Of each step, the mean over its episode's steps up to it; episodes follow one another along T: `[T, B]`."""
+
+    def add(carry, row):
+        total, num = carry
+        value, is_last = row
+        total, num = total + value, num + 1
+        return (jnp.where(is_last, 0.0, total), jnp.where(is_last, 0.0, num)), total / num
+
+    nothing = jnp.zeros(x.shape[1:])
+    return jax.lax.scan(add, (nothing, nothing), (x, is_over))[1]

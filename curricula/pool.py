@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from curricula import split as splits
+from curricula.split import Split
 from curricula.stream import Instance, Stream
 from curricula.vocabulary import NUM_TOKENS, Token
 
@@ -120,11 +122,13 @@ class Pool(NamedTuple):
         return self.scripts[episode.row * room + time].astype(jnp.int32)
 
 
-def write(task: Stream, key: jax.Array, levels: jax.Array) -> Pool:
-    """A pool with a new instance for each of the `levels`: int32 `[N]`."""
-    levels = task.levels.check(levels)
-    keys = jax.random.split(key, len(levels))
-    return from_instances(task, jax.vmap(task.sample)(keys, levels))
+def write(task: Stream, key: jax.Array, levels: jax.Array, split: Split | None = None) -> Pool:
+    """A pool with a new instance for each of the `levels`: int32 `[N]`.
+
+    Args:
+      split: which instances to draw from, see `curricula.split`; all of them by default.
+    """
+    return from_instances(task, splits.draw(task, key, levels, split))
 
 
 def from_instances(task: Stream, instances: Instance) -> Pool:
@@ -144,11 +148,16 @@ def from_instances(task: Stream, instances: Instance) -> Pool:
     )
 
 
+def take(pool: Pool, rows: jax.Array) -> Pool:
+    """Some rows, in the order given: int32 `[n]`; one that is given twice is there twice."""
+    scripts = pool.scripts.reshape(pool.num_rows, -1)[rows].reshape(-1)
+    rest = jax.tree.map(lambda x: x[rows], pool._replace(scripts=(), answers=()))
+    return rest._replace(scripts=scripts, answers=pool.answers)
+
+
 def repeat(pool: Pool, times: int) -> Pool:
     """Each row several times, one after another."""
-    scripts = jnp.repeat(pool.scripts.reshape(pool.num_rows, -1), times, axis=0).reshape(-1)
-    rows = jax.tree.map(lambda x: jnp.repeat(x, times, axis=0), pool._replace(scripts=(), answers=()))
-    return rows._replace(scripts=scripts, answers=pool.answers)
+    return take(pool, jnp.repeat(jnp.arange(pool.num_rows), times))
 
 
 def join(pools: list[Pool]) -> Pool:
@@ -166,9 +175,12 @@ def join(pools: list[Pool]) -> Pool:
     return rest._replace(scripts=jnp.concatenate(scripts), task=task)
 
 
+def announce(pool: Pool, token: int) -> Pool:
+    """Every episode shows this token before all others, so that a reasoner of several tasks knows which one it is."""
+    scripts = jnp.pad(pool.scripts.reshape(pool.num_rows, -1), ((0, 0), (1, 0)), constant_values=token)
+    return pool._replace(scripts=scripts.reshape(-1), length=pool.length + 1)
+
+
 def shuffle(pool: Pool, key: jax.Array) -> Pool:
     """The same rows in a random order, so that episodes of a mixture that run side by side are of all tasks."""
-    order = jax.random.permutation(key, pool.num_rows)
-    scripts = pool.scripts.reshape(pool.num_rows, -1)[order].reshape(-1)
-    rows = jax.tree.map(lambda x: x[order], pool._replace(scripts=(), answers=()))
-    return rows._replace(scripts=scripts, answers=pool.answers)
+    return take(pool, jax.random.permutation(key, pool.num_rows))

@@ -63,6 +63,20 @@ def sample(task: Task, key: jax.Array, level: jax.Array | int, split: Split) -> 
     return instance, belongs(instance)
 
 
+def draw(task: Task, key: jax.Array, levels: jax.Array, split: Split | None = None) -> Any:
+    """A random instance for each of the `levels`, int32 `[N]`: arrays `[N, ...]`.
+
+    Args:
+      split: where they are to belong; None for instances whatever they are. `check` the task before: of a level that
+        has none of a split others are drawn.
+    """
+    levels = task.levels.check(levels)
+    keys = jax.random.split(key, len(levels))
+    if split is None:
+        return jax.vmap(task.sample)(keys, levels)
+    return jax.vmap(lambda key, level: sample(task, key, level, split)[0])(keys, levels)
+
+
 def check(task: Task) -> None:
     """Raises ValueError if a level has too few instances to train and to test on different ones."""
     levels = jnp.arange(task.levels.num_levels, dtype=jnp.int32)

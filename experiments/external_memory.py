@@ -12,14 +12,12 @@ Presets (every setting can be changed by its flag):
   tiny   seconds, for tests
 """
 
-import argparse
 import dataclasses
 import functools
 import itertools
 import json
 import sys
 import time
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -27,7 +25,6 @@ from typing import Any, Literal, NamedTuple, get_args
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 
 from curricula import pool
 from curricula.course import Course
@@ -38,18 +35,27 @@ from curricula.memory.small_window import SmallWindow
 from curricula.memory.stack import Stack
 from curricula.memory.tape import Tape
 from curricula.pool import Pool
-from curricula.schedules.staircase import Staircase, StaircaseState
+from curricula.schedules.staircase import Staircase
 from curricula.stream import Stream
 from curricula.tasks import every_task
-from rl_pretrain import checkpoint, devices, exam, json_file, learner, metrics, policy_gradient, rollout
+from rl_pretrain import (
+    checkpoint,
+    command_line,
+    devices,
+    exam,
+    json_file,
+    learner,
+    loop,
+    policy_gradient,
+    practice,
+    success,
+)
 from rl_pretrain.checkpoint import Run, RunError
-from rl_pretrain.evaluate import wilson
 from rl_pretrain.interrupt import Stop, catch_signals
-from rl_pretrain.learner import TrainState
 from rl_pretrain.networks import policy as policies
 from rl_pretrain.networks.tokens import TokenConfig
 from rl_pretrain.policy_gradient import PolicyGradientConfig
-from rl_pretrain.progress import Progress
+from rl_pretrain.practice import Pupil
 from rl_pretrain.settings import SettingError, at_least
 
 RUNS = Path("runs/external_memory")
@@ -146,20 +152,13 @@ class Reasoner:
         return f"window {self.window}" + ("" if self.memory == "none" else f" + {self.memory}")
 
 
-class Everything(NamedTuple):
-    """All that training goes on from; what a checkpoint holds. Arrays are `[seeds, ...]`."""
-
-    train: TrainState
-    course: StaircaseState
-
-
 class Steps(NamedTuple):
     """The functions of a reasoner on a task, compiled; all seeds at once."""
 
-    begin: Any  # keys → Everything
-    restart: Any  # Everything → the same at the first level
-    read: Any  # Everything, keys → Everything, scalars: with the prompt in the memory
-    learn: Any  # Everything, keys → Everything, scalars
+    begin: Any  # keys → Pupil
+    restart: Any  # Pupil → the same at the first level
+    read: Any  # Pupil, keys → Pupil, scalars: with the prompt in the memory
+    learn: Any  # Pupil, keys → Pupil, scalars
     examine: Any  # weights, level, keys → bool [seeds, num_exam]
 
 
@@ -197,10 +196,11 @@ def train_and_examine(config: Config, task: Stream, reasoner: Reasoner, stop: St
             return json.loads((directory / "result.json").read_text())
         started = time.monotonic()
         steps = compile_steps(config, task, reasoner)
-        everything, seconds = learn_stage_by_stage(config, steps, run, f"{task.name}, {reasoner.name}", stop)
-        if everything is None:
+        trained = learn_stage_by_stage(config, steps, run, f"{task.name}, {reasoner.name}", stop)
+        if trained is None:
             return None
-        solved = examine(config, task, steps, everything.train.params)
+        pupil = trained.everything
+        solved = examine(config, task, steps, pupil.train.params)
         result = {
             "task": task.name,
             "reasoner": reasoner.name,
@@ -209,17 +209,15 @@ def train_and_examine(config: Config, task: Stream, reasoner: Reasoner, stop: St
             "solved": solved.mean(axis=2).tolist(),  # [level, seed]
             "num_exam": config.num_exam,
             "steps": config.iterations * config.num_places * num_steps(config, reasoner),
-            "frontier": np.asarray(everything.course.frontier)[:, 0].tolist(),
-            "train_seconds": seconds,
+            "frontier": np.asarray(pupil.lessons.frontier)[:, 0].tolist(),
+            "train_seconds": trained.seconds,
             "seconds": time.monotonic() - started,
         }
         json_file.replace(directory / "result.json", json_file.dumps(result, indent=2) + "\n")
         return result
 
 
-def learn_stage_by_stage(
-    config: Config, steps: Steps, run: Run, title: str, stop: Stop
-) -> tuple[Everything | None, float]:
+def learn_stage_by_stage(config: Config, steps: Steps, run: Run, title: str, stop: Stop) -> loop.Trained[Pupil] | None:
     """Algorithm 1: at every stage act, look things up in the memory, be rewarded, improve; go on when it is mastered.
 
     First the prompt is in the memory already, and only reading it is learnt; then it has to be written, too. In both a
@@ -228,31 +226,15 @@ def learn_stage_by_stage(
     stages before. All seeds learn at once, each at its own stage.
     """
     num_read = config.read_iterations if steps.read else 0
-    everything = steps.begin(keys_of(config, 0))
-    done, seconds = 0, 0.0
-    if run.latest_step is not None:
-        restored = checkpoint.restore(run, everything)
-        everything, done, seconds = restored.tree, restored.step, restored.meta["seconds"]
-    with (
-        metrics.Metrics(run.directory, iteration=done) as writer,
-        Progress(title, config.iterations, start=done, brief=("success", "stage", "entropy")) as progress,
-    ):
-        for i in range(done, config.iterations):
-            started = time.monotonic()
-            if i == num_read:
-                everything = steps.restart(everything)
-            improve = steps.read if i < num_read else steps.learn
-            everything, scalars = improve(everything, keys_of(config, i + 1))
-            row = {name: float(np.mean(value)) for name, value in jax.device_get(scalars).items()}
-            seconds += time.monotonic() - started
-            metrics.check_finite(row)
-            writer.write(i + 1, row)
-            progress.update(i + 1, row)
-            if stop.requested or (i + 1) % config.save_every == 0 or i + 1 == config.iterations:
-                checkpoint.save(run, i + 1, everything, {"seconds": seconds})
-            if stop.requested:
-                return None, seconds
-    return everything, seconds
+
+    def improve(pupil: Pupil, i: int):
+        if i == num_read:
+            pupil = steps.restart(pupil)
+        return (steps.read if i < num_read else steps.learn)(pupil, keys_of(config, i + 1))
+
+    begin = steps.begin(keys_of(config, 0))
+    brief = ("success", "stage", "entropy")
+    return loop.go_on(run, begin, improve, config.iterations, stop, title, brief, config.save_every)
 
 
 def compile_steps(config: Config, task: Stream, reasoner: Reasoner) -> Steps:
@@ -264,32 +246,23 @@ def compile_steps(config: Config, task: Stream, reasoner: Reasoner) -> Steps:
     updates = config.iterations * config.learn.num_epochs * config.learn.num_minibatches
     optimizer = policy_gradient.make_optimizer(config.learn, updates)
 
-    def begin(key: jax.Array) -> Everything:
-        return Everything(learner.init(optimizer, policy.init(key, shapes.observation_shape[0])), course.init())
+    def begin(key: jax.Array) -> Pupil:
+        return Pupil(learner.init(optimizer, policy.init(key, shapes.observation_shape[0])), course.init())
 
-    def learn(
-        everything: Everything, key: jax.Array, is_preloaded: bool = False
-    ) -> tuple[Everything, dict[str, jax.Array]]:
-        deal_key, play_key, learn_key = jax.random.split(key, 3)
-        rows = course.deal(everything.course, deal_key)
-        env = world(rows, is_preloaded)
-        played = rollout.play(
-            env,
+    def learn(pupil: Pupil, key: jax.Array, is_preloaded: bool = False) -> tuple[Pupil, dict[str, jax.Array]]:
+        pupil, scalars = practice.by_reward(
+            config.learn,
             policy,
-            everything.train.params,
-            play_key,
-            jax.vmap(env.at)(jnp.arange(config.num_places)),
+            optimizer,
+            course,
+            config.num_places,
             num_steps(config, reasoner),
-            renew=functools.partial(env.renew, stride=config.num_places),
-            note=lambda episode: (episode.inner.row, env.is_solved(episode)),
+            pupil,
+            key,
+            world=functools.partial(world, is_preloaded=is_preloaded),
         )
-        sample = policy_gradient.prepare(config.learn, policy, played)
-        train, scalars = policy_gradient.learn(config.learn, policy, optimizer, everything.train, sample, learn_key)
-        (row, is_solved), is_over = played.note, played.discount == 0
-        state = course.report(everything.course, rows, row, is_over, is_solved)
-        scalars["success"] = jnp.sum(is_solved & is_over) / jnp.maximum(jnp.sum(is_over), 1)
-        scalars["stage"] = state.frontier[0].astype(jnp.float32)
-        return Everything(train, state), scalars
+        scalars["stage"] = pupil.lessons.frontier[0].astype(jnp.float32)
+        return pupil, scalars
 
     def examine(weights: Any, level: jax.Array, key: jax.Array) -> jax.Array:
         env = world(pool.write(task, key, jnp.full(config.num_exam, level)))
@@ -301,7 +274,7 @@ def compile_steps(config: Config, task: Stream, reasoner: Reasoner) -> Steps:
 
     return Steps(
         begin=on_seeds(begin),
-        restart=on_seeds(lambda everything: everything._replace(course=course.init())),
+        restart=on_seeds(lambda pupil: pupil._replace(lessons=course.init())),
         read=on_seeds(functools.partial(learn, is_preloaded=True)) if has_memory else None,
         learn=on_seeds(learn),
         examine=on_seeds(examine, in_axes=(0, None, 0)),
@@ -356,18 +329,12 @@ def line(result: dict[str, Any]) -> str:
     """One result in a line: training levels together, then each level beyond, as the mean and the worst seed."""
     solved = np.array(result["solved"])
     num_train = result["num_train"]
-    cells = [f"trained on {interval(solved[:num_train].mean(axis=0), result['num_exam'] * num_train)}"]
+    cells = [f"trained on {success.over_seeds(solved[:num_train].mean(axis=0), result['num_exam'] * num_train)}"]
     cells += [
-        f"{name} {interval(rates, result['num_exam'])}"
+        f"{name} {success.over_seeds(rates, result['num_exam'])}"
         for name, rates in zip(result["levels"][num_train:], solved[num_train:], strict=True)
     ]
     return f"{result['task']}, {result['reasoner']} ({result['seconds']:.0f} s): " + "; ".join(cells)
-
-
-def interval(rates: np.ndarray, num: int) -> str:
-    """The mean over seeds with Wilson's interval over all their instances, and the worst seed."""
-    low, high = wilson(float(rates.mean()), num * len(rates))
-    return f"{rates.mean():.3f} [{low:.3f}, {high:.3f}] worst {rates.min():.3f}"
 
 
 def report(config: Config, results: list[dict[str, Any]]) -> None:
@@ -378,8 +345,8 @@ def report(config: Config, results: list[dict[str, Any]]) -> None:
     rows.append("|---" * (5 + len(beyond(results[0]))) + "|")
     for result in results:
         solved, num_train = np.array(result["solved"]), result["num_train"]
-        cells = [interval(solved[:num_train].mean(axis=0), result["num_exam"] * num_train)]
-        cells += [interval(rates, result["num_exam"]) for rates in solved[num_train:]]
+        cells = [str(success.over_seeds(solved[:num_train].mean(axis=0), result["num_exam"] * num_train))]
+        cells += [str(success.over_seeds(rates, result["num_exam"])) for rates in solved[num_train:]]
         start = f"| {result['task']} | {result['reasoner']} | {result['steps']:,} | {result['seconds']:.0f} | "
         rows.append(start + " | ".join(cells) + " |")
     json_file.replace(directory / "table.md", "\n".join(rows) + "\n")
@@ -414,18 +381,8 @@ def draw(path: Path, results: list[dict[str, Any]]) -> None:
     plt.close(figure)
 
 
-def parse(arguments: Sequence[str]) -> Config:
-    """The settings on the command line, on top of a preset's. Raises SettingError where they make no sense."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--preset", default="demo")
-    chosen, rest = first.parse_known_args(arguments)
-    if chosen.preset not in PRESETS:
-        raise SettingError(f"unknown preset {chosen.preset!r}; choose one of {', '.join(PRESETS)}")
-    return tyro.cli(Config, default=PRESETS[chosen.preset], args=rest, description=__doc__)
-
-
 if __name__ == "__main__":
     try:
-        main(parse(sys.argv[1:]))
+        main(command_line.parse(sys.argv[1:], PRESETS, __doc__, default="demo"))
     except (SettingError, RunError, FloatingPointError) as error:
         sys.exit(f"external_memory.py: {error}")

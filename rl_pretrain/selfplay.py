@@ -1,7 +1,8 @@
 """Self-play: a batch of episodes that live on from one call to the next."""
 
 import dataclasses
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -51,6 +52,7 @@ class Trajectory(NamedTuple):
     age: jax.Array  # int32 [time, games]: steps of the episode before this one
     reward: jax.Array  # float32 [time, games], to the player who took the action
     discount: jax.Array  # float32 [time, games], as the environment's after the action
+    note: Any = ()  # [time, games, ...]: whatever `note` gave of the state after the action
 
 
 def start(env: Environment, key: jax.Array, num_games: int) -> Games:
@@ -65,8 +67,13 @@ def play(
     config: SelfplayConfig,
     key: jax.Array,
     games: Games,
+    note: Callable[[Any], Any] = lambda state: (),
 ) -> tuple[Games, Trajectory]:
-    """Moves every game `config.num_steps` times; a finished one makes room for a new one at once."""
+    """Moves every game `config.num_steps` times; a finished one makes room for a new one at once.
+
+    Args:
+      note: of one state after a move: what to keep of it.
+    """
 
     def move(games: Games, key: jax.Array):
         search_key, sample_key, init_key = jax.random.split(key, 3)
@@ -83,6 +90,7 @@ def play(
             age=games.age,
             reward=states.reward,
             discount=states.discount,
+            note=jax.vmap(note)(states),
         )
         return _renew(env, init_key, Games(states, games.age + 1)), seen
 

@@ -75,3 +75,32 @@ def update(
       axis: name of the pmap axis whose devices share the batch, or None.
     """
     return learner.descend(optimizer, state, lambda weights: loss(policy, weights, batch, axis), axis=axis)
+
+
+def learn(
+    config: SupervisedConfig,
+    policy: Policy,
+    optimizer: optax.GradientTransformation,
+    state: TrainState,
+    shown: Demonstration,
+    num_updates: int,
+    key: jax.Array,
+    axis: str | None = None,
+) -> tuple[TrainState, dict[str, jax.Array]]:
+    """Some gradient steps, each on demonstrations drawn with replacement.
+
+    Args:
+      shown: all there are, on every device.
+      axis: name of the pmap axis whose devices learn together, each from demonstrations of its own.
+
+    Returns: the state after them, and the means of their scalars.
+    """
+    if axis is not None:
+        key = jax.random.fold_in(key, jax.lax.axis_index(axis))
+
+    def step(state: TrainState, key: jax.Array):
+        chosen = jax.random.randint(key, (config.batch_size,), 0, shown.action.shape[1])
+        return update(policy, optimizer, state, jax.tree.map(lambda x: x[:, chosen], shown), axis)
+
+    state, scalars = jax.lax.scan(step, state, jax.random.split(key, num_updates))
+    return state, jax.tree.map(jnp.mean, scalars)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from curricula.course import Course, success
+from curricula.course import Course
 from curricula.schedules.fixed import Fixed
 from curricula.schedules.staircase import Staircase
 from curricula.tasks import copying
@@ -46,18 +46,6 @@ def test_the_staircase_goes_up_when_episodes_at_its_level_were_solved():
     assert int(unfinished.frontier[0]) == 0 and int(unfinished.episodes[0]) == 3
     higher = course.report(state, rows, row, is_over, is_over & (row < 35))
     assert int(higher.frontier[0]) == 1
-
-
-def test_successes_are_counted_by_level():
-    course = Course(TASK, Fixed((1.0, 1.0, 1.0)), num_rows=50)
-    rows = deal(course)
-    chance = np.random.default_rng(0)
-    row, is_over, is_solved = chance.integers(0, 50, (7, 9)), chance.random((7, 9)) < 0.5, chance.random((7, 9)) < 0.5
-    counted = success(rows, jnp.asarray(row), jnp.asarray(is_over), jnp.asarray(is_solved), 3)
-    levels = np.asarray(rows.level)[row]
-    for level in range(3):
-        finished = (levels == level) & is_over
-        assert counted[:, level].tolist() == [finished.sum(), (finished & is_solved).sum()]
 
 
 def test_groups_that_do_not_fit_are_refused():

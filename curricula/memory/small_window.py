@@ -28,6 +28,10 @@ class Episode(NamedTuple):
     reward: jax.Array  # float32
     discount: jax.Array  # float32
 
+    @property
+    def row(self) -> jax.Array:
+        return self.inner.row
+
 
 @functools.partial(
     jax.tree_util.register_dataclass,

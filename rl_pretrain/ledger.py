@@ -1,0 +1,59 @@
+"""What a computation costs, counted from the program itself."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+
+
+def flops(function: Callable[..., Any], *arguments: Any) -> float:
+    """Floating-point operations of the matrix products and convolutions of one call, two for each multiplication.
+
+    All else, a few operations for each number, is left out. Loops of a known length count as often as they turn, of
+    the branches of a condition the dearest one counts. It is the mathematics that is counted, whatever the compiler
+    makes of it. Nothing runs; of a jitted function the program is the one that a call would use.
+
+    Args:
+      arguments: of the function, or `jax.ShapeDtypeStruct`s like them.
+
+    Raises ValueError if there is a product in a loop of unknown length.
+    """
+    return _of_program(jax.make_jaxpr(function)(*arguments).jaxpr)
+
+
+def _of_program(program: Any) -> float:
+    return sum((_of_equation(equation) for equation in program.eqns), 0.0)
+
+
+def _of_equation(equation: Any) -> float:
+    name, parameters = equation.primitive.name, equation.params
+    if name == "dot_general":
+        (contracted, _), _ = parameters["dimension_numbers"]
+        return 2.0 * equation.outvars[0].aval.size * math.prod(equation.invars[0].aval.shape[i] for i in contracted)
+    if name == "conv_general_dilated":
+        kernel = equation.invars[1].aval
+        features = kernel.shape[parameters["dimension_numbers"].rhs_spec[0]]
+        return 2.0 * equation.outvars[0].aval.size * kernel.size / features
+    inner = [_of_program(program) for program in _programs(tuple(parameters.values()))]
+    if name == "while" and sum(inner):
+        raise ValueError("a loop of unknown length holds a matrix product: it cannot be counted")
+    if name == "cond":
+        return max(inner)
+    repeats = 1
+    if name == "scan":
+        repeats = parameters["length"]
+    elif name == "shard_map":  # what a pmap is made of
+        repeats = parameters["mesh"].size
+    return repeats * sum(inner)
+
+
+def _programs(value: Any) -> Iterator[Any]:
+    """Programs among the parameters of an equation."""
+    if isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _programs(item)
+    elif hasattr(value, "eqns"):
+        yield value
+    elif hasattr(value, "jaxpr"):
+        yield value.jaxpr
