@@ -2,9 +2,13 @@
 
     python experiments/bench_esolang.py
 
-Every runner gets the same programs and inputs and counts the commands it executed; the sums must agree. Whatever makes
-tables of jumps out of programs is timed with the run. Runners take turns; what counts is the ratio of medians to plain
-Python, which runs a sample of the batch. C is compiled with gcc where there is one.
+Every runner gets the same programs and inputs and counts the commands it executed; the sums must agree. Runners take
+turns; what counts is the ratio of medians to plain Python, which runs a sample of the batch. C, on one thread, is
+compiled with gcc where there is one. Of Brainf**k, plain Python and JAX are given the partners of brackets, as a policy
+that writes programs keeps them; all other preparations are timed. JAX has no need of commands that it can tell the
+effect of; they count all the same.
+
+bfi counts no commands and knows no limits, so it runs only loads whose programs all end: pip install bfi
 """
 
 import ctypes
@@ -22,6 +26,10 @@ import jax
 import numpy as np
 import tyro
 
+from esolang import brainfuck as jax_brainfuck
+from esolang import brainfuck_reference
+from esolang.status import Status
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -33,6 +41,8 @@ class Config:
     """Commands after which a program is stopped."""
     repeats: int = 5
     """Timed calls of each runner, in turn."""
+    least_seconds: float = 0.1
+    """A timed call is repeated until so much time has gone by."""
     python_sample: int = 200
     """Programs of the batch that plain Python runs."""
     loads: tuple[str, ...] = ()
@@ -97,11 +107,18 @@ def row(language: Language, load: Load, config: Config) -> str:
     times = {name: [] for name in runs}
     for _ in range(config.repeats):
         for name, run in runs.items():
-            started = time.perf_counter()
-            run()
-            times[name].append(time.perf_counter() - started)
+            times[name].append(seconds(run, config.least_seconds))
     speeds = {name: counts[name] / statistics.median(each) / 1e6 for name, each in times.items()}
     return "  ".join(f"{name} {speed:8.1f} ({speed / speeds['Python']:5.1f})" for name, speed in speeds.items())
+
+
+def seconds(run: Run, least: float) -> float:
+    """Of one call, the mean of as many as take so long."""
+    started, num_calls = time.perf_counter(), 0
+    while num_calls == 0 or time.perf_counter() - started < least:
+        run()
+        num_calls += 1
+    return (time.perf_counter() - started) / num_calls
 
 
 # Brainf**k
@@ -116,7 +133,7 @@ def brainfuck() -> Language:
         "cat, 1 % endless": lambda num: cat_and_endless(num, "+[]"),
         "cat, 1 % nested endless": lambda num: cat_and_endless(num, "+[>+[-]<]"),
     }
-    runners = {"C": brainfuck_in_c}
+    runners = {"JAX": brainfuck_in_jax, "C": brainfuck_in_c, "bfi": brainfuck_in_bfi}
     return Language("Brainf**k", loads, brainfuck_in_python, runners)
 
 
@@ -169,15 +186,9 @@ def cat_and_endless(num: int, endless: str) -> Load:
 
 def brainfuck_in_python(load: Load, config: Config) -> Run:
     """A jump table and a chain of ifs, without options."""
+    jumps = [brainfuck_reference.partners(program)[0] for program in load.programs]
 
-    def run_one(code: str, data: bytes) -> int:
-        jumps, opened = [0] * len(code), []
-        for i, command in enumerate(code):
-            if command == "[":
-                opened.append(i)
-            elif command == "]":
-                jumps[i] = opened.pop()
-                jumps[jumps[i]] = i
+    def run_one(code: str, jumps: dict[int, int], data: bytes) -> int:
         tape, pointer, output, num_read = [0] * CELLS, 0, bytearray(), 0
         at, steps, length, max_steps = 0, 0, len(code), config.max_steps
         while at < length and steps < max_steps:
@@ -211,7 +222,39 @@ def brainfuck_in_python(load: Load, config: Config) -> Run:
             steps += 1
         return steps
 
-    return lambda: sum(run_one(*each) for each in zip(load.programs, load.data, strict=True))
+    return lambda: sum(run_one(*each) for each in zip(load.programs, jumps, load.data, strict=True))
+
+
+def brainfuck_in_jax(load: Load, config: Config) -> Run:
+    """The package's own."""
+    options = brainfuck_reference.Options(cells=CELLS, max_output=MAX_OUTPUT, max_steps=config.max_steps)
+    tokens = jax_brainfuck.encode(load.programs, max(64, *map(len, load.programs)))
+    linked = jax.jit(jax_brainfuck.link)(tokens)
+    data, data_length = map(jax.device_put, rows(load.data))
+    run = jax.jit(lambda linked, data, data_length: jax_brainfuck.run(linked, data, data_length, options))
+    return lambda: int(np.asarray(run(linked, data, data_length).steps).sum(dtype=np.int64))
+
+
+def brainfuck_in_bfi(load: Load, config: Config) -> Run | None:
+    """bfi from PyPI, where it is installed and every program ends; its commands are counted beforehand."""
+    try:
+        import bfi  # pyright: ignore[reportMissingImports]
+    except ModuleNotFoundError:
+        return None
+    options = brainfuck_reference.Options(cells=CELLS, max_output=MAX_OUTPUT, max_steps=config.max_steps)
+    runs = list(zip(load.programs, load.data, strict=True))
+    outcomes = [brainfuck_reference.run(*each, options) for each in runs]
+    if any(outcome.status != Status.OK for outcome in outcomes):
+        return None
+    texts = [(program, data.decode("latin-1")) for program, data in runs]
+    num_steps = sum(outcome.steps for outcome in outcomes)
+
+    def run() -> int:
+        for program, data in texts:
+            bfi.interpret(program, input_data=data, buffer_output=True, tape_size=CELLS)
+        return num_steps
+
+    return run
 
 
 def brainfuck_in_c(load: Load, config: Config) -> Run | None:
