@@ -19,6 +19,7 @@ from curricula.pool import Pool
 from curricula.schedules.schedule import Schedule
 from curricula.split import Split
 from curricula.stream import Stream
+from curricula.vocabulary import symbols
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +82,9 @@ class Course:
 
 @dataclasses.dataclass(frozen=True)
 class Mixture:
-    """Several courses at once, each with its share of the rows; a course of the same kind.
+    """Several courses at once, each with its share of the rows; a teacher like each of them.
+
+    An episode shows first which of the tasks it is: the symbol of that number.
 
     Attributes:
       courses: of tasks that are read.
@@ -101,8 +104,9 @@ class Mixture:
     def deal(self, state: Any, key: jax.Array) -> Pool:
         """New instances of all tasks, in a random order."""
         *keys, order = jax.random.split(key, len(self.courses) + 1)
-        dealt = [course.deal(known, key) for course, known, key in zip(self.courses, state, keys, strict=True)]
-        return pool.shuffle(pool.join(dealt), order)  # pyright: ignore[reportArgumentType]
+        dealt: Any = [course.deal(known, key) for course, known, key in zip(self.courses, state, keys, strict=True)]
+        dealt = [pool.announce(rows, token) for rows, token in zip(dealt, symbols(len(dealt)), strict=True)]
+        return pool.shuffle(pool.join(dealt), order)
 
     def report(
         self,

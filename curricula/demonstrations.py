@@ -137,6 +137,37 @@ def stack(rows: Iterable[Example], room: int | None = None) -> Example:
     return Example(np.array(level, np.int32), pad(shown), pad(asked), np.array(length, np.int32), pad(is_noise))
 
 
+def as_seen(example: Example) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Examples as a network meets them, time first.
+
+    Returns: what it sees, int32 `[T, N, 2]`, the token shown and what was said before; what it is to say, int32
+    `[T, N]`; and 1 where that is to be learnt, 0 in prompts and padding, float32 `[T, N]`.
+    """
+    shown, asked = example.shown.T.astype(np.int32), example.asked.T.astype(np.int32)
+    before = np.pad(asked[:-1], ((1, 0), (0, 0)))
+    return np.stack([shown, before], axis=-1), asked, (asked != Token.PAD).astype(np.float32)
+
+
+def announce(example: Example, token: int) -> Example:
+    """The same with this token shown before all others, as `curricula.pool.announce` does."""
+
+    def pad(x: np.ndarray, value: int = 0) -> np.ndarray:
+        return np.pad(x, ((0, 0), (1, 0)), constant_values=value)
+
+    tokens = {"shown": pad(example.shown, token), "asked": pad(example.asked), "is_noise": pad(example.is_noise)}
+    return example._replace(**tokens, length=example.length + 1)
+
+
+def join(examples: Sequence[Example]) -> Example:
+    """All examples of several tasks, with room for the longest."""
+    room = max(example.shown.shape[1] for example in examples)
+
+    def padded(x: np.ndarray) -> np.ndarray:
+        return np.pad(x, ((0, 0), (0, room - x.shape[1]))) if x.ndim == 2 else x
+
+    return Example(*(np.concatenate([padded(x) for x in column]) for column in zip(*examples, strict=True)))
+
+
 class Demonstrations(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """`examples` as a data set of TensorFlow Datasets, with the splits `train` and `test`.
 

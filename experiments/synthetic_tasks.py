@@ -29,19 +29,19 @@ import functools
 import itertools
 import json
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from curricula import act_pool, demonstrations, floor, pool, split, traces
+from curricula import act_pool, demonstrations, floor, pool, room, split, traces
 from curricula.act import Act
-from curricula.act_pool import ActPool
 from curricula.course import Course, Mixture
-from curricula.pool import Pool
+from curricula.room import Room
 from curricula.schedules.advantage_bandit import AdvantageBandit
 from curricula.schedules.fixed import only, uniform
 from curricula.schedules.learnability import Learnability
@@ -49,32 +49,19 @@ from curricula.schedules.learning_progress import LearningProgress
 from curricula.schedules.schedule import Schedule
 from curricula.schedules.staircase import Staircase
 from curricula.scratchpad import Scratchpad
-from curricula.stream import Script, Stream
+from curricula.split import Split
+from curricula.stream import Stream
 from curricula.tasks import every_act, every_task
-from curricula.vocabulary import FIRST_SYMBOL, NUM_TOKENS, Token
-from rl_pretrain import (
-    checkpoint,
-    command_line,
-    devices,
-    exam,
-    json_file,
-    learner,
-    ledger,
-    loop,
-    policy_gradient,
-    practice,
-    success,
-    supervised,
-)
+from curricula.vocabulary import FIRST_SYMBOL, NUM_TOKENS
+from rl_pretrain import arms, checkpoint, command_line, devices, exam, json_file, loop, success
+from rl_pretrain.arms import Arm, Budget, Cost, Training
 from rl_pretrain.checkpoint import Run, RunError
-from rl_pretrain.devices import AXIS
 from rl_pretrain.interrupt import Stop, catch_signals
-from rl_pretrain.learner import LearnConfig, TrainState
+from rl_pretrain.learner import LearnConfig
 from rl_pretrain.networks import policy as policies
 from rl_pretrain.networks.policy import Policy
 from rl_pretrain.networks.tokens import Kind, TokenConfig
 from rl_pretrain.policy_gradient import PolicyGradientConfig
-from rl_pretrain.practice import Pupil
 from rl_pretrain.search import SearchConfig
 from rl_pretrain.settings import SettingError, at_least
 from rl_pretrain.supervised import Demonstration, SupervisedConfig
@@ -130,7 +117,7 @@ class Config:
     """Share of wrong tokens in the demonstrations of spt-noisy."""
     num_exam: int = 100
     """Instances of each level, for each seed, that the last measurement asks for."""
-    max_exam_steps: int = 512
+    max_questionssteps: int = 512
     """Levels beyond those trained on are not asked for where episodes may be longer."""
     learn: PolicyGradientConfig = PolicyGradientConfig(num_minibatches=2)
     imitate: SupervisedConfig = SupervisedConfig(learning_rate=2e-3)
@@ -140,7 +127,7 @@ class Config:
 
     def __post_init__(self):
         at_least(1, self, "num_seeds", "devices", "width", "num_layers", "iterations", "num_places", "save_every")
-        at_least(1, self, "num_examples", "num_exam", "max_exam_steps", "group")
+        at_least(1, self, "num_examples", "num_exam", "max_questionssteps", "group")
         at_least(0, self, "num_steps", "noise")
         if not self.tasks or not self.arms or not self.schedules:
             raise SettingError("tasks, arms and schedules must name at least one each")
@@ -203,56 +190,57 @@ PRESETS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Arm:
-    """A way of learning."""
+class Way:
+    """An arm on these tasks."""
 
     name: str
-    variant: Literal["answer", "trace"] | None = None
-    """Of the demonstrations that it learns from first."""
+    arm: Arm | None
+    variant: Literal["answer", "trace"] = "answer"
+    """Of the demonstrations."""
     noise: float = 0.0
-    then: Literal["reward", "search"] | None = None
-    """What it learns from after them."""
     has_pad: bool = False
-    """Whether it may write before it answers."""
-    kl_weight: float = 0.0
+    """Whether there is room to write before the answer."""
 
 
-def arms_of(config: Config) -> list[Arm]:
+def ways_of(config: Config) -> list[Way]:
     """The arms, rft once for each weight."""
+    by_reward, by_likelihood = Arm(practises="reward"), Arm(imitates=True)
     plain = {
-        "rpt": Arm("rpt", then="reward"),
-        "rpt-pad": Arm("rpt-pad", then="reward", has_pad=True),
-        "spt-answer": Arm("spt-answer", "answer"),
-        "spt-trace": Arm("spt-trace", "trace", has_pad=True),
-        "spt-noisy": Arm("spt-noisy", "trace", config.noise, has_pad=True),
-        "search": Arm("search", then="search"),
-        "random": Arm("random"),
+        "rpt": Way("rpt", by_reward),
+        "rpt-pad": Way("rpt-pad", by_reward, has_pad=True),
+        "spt-answer": Way("spt-answer", by_likelihood),
+        "spt-trace": Way("spt-trace", by_likelihood, "trace", has_pad=True),
+        "spt-noisy": Way("spt-noisy", by_likelihood, "trace", config.noise, has_pad=True),
+        "search": Way("search", Arm(practises="search")),
+        "random": Way("random", None),
     }
+    tuned = {kl: Arm(imitates=True, practises="reward", kl_weight=kl) for kl in config.kl_weights}
     tuned = {
-        "rft": [Arm(f"rft-kl-{kl:g}", "answer", then="reward", kl_weight=kl) for kl in config.kl_weights],
-        "rft-trace": [
-            Arm(f"rft-trace-kl-{kl:g}", "trace", then="reward", has_pad=True, kl_weight=kl) for kl in config.kl_weights
-        ],
+        "rft": [Way(f"rft-kl-{kl:g}", arm) for kl, arm in tuned.items()],
+        "rft-trace": [Way(f"rft-trace-kl-{kl:g}", arm, "trace", has_pad=True) for kl, arm in tuned.items()],
     }
-    return [arm for name in config.arms for arm in tuned.get(name, [plain[name]] if name in plain else [])]
+    return [way for name in config.arms for way in tuned.get(name) or [plain[name]]]
 
 
-class Everything(NamedTuple):
-    """All that training goes on from; what a checkpoint holds. Arrays are `[seeds, ...]`."""
+@dataclasses.dataclass(frozen=True)
+class Lesson:
+    """What one training is about."""
 
-    imitator: TrainState  # what learns from demonstrations
-    pupil: Pupil  # what learns from reward
-    reference: Any  # weights to stay near to: those at the end of imitation
+    tasks: tuple[Stream | Act, ...]
+    way: Way
+    schedule: ScheduleName
 
+    @property
+    def practises(self) -> bool:
+        return bool(self.way.arm and self.way.arm.practises)
 
-class Steps(NamedTuple):
-    """The functions of a training, compiled; all seeds at once, on all devices."""
+    @property
+    def task_name(self) -> str:
+        return "+".join(task.name for task in self.tasks)
 
-    begin: Any  # keys → Everything
-    imitate: Any  # Everything, demonstrations, keys → Everything, scalars
-    part: Any  # Everything → the same, with imitation behind it
-    practise: Any  # Everything, keys → Everything, scalars
-    examine: Any  # weights, level, keys, num_steps → bool [seeds, num_exam]
+    @property
+    def name(self) -> str:
+        return "-".join([self.task_name, self.way.name, *([self.schedule] if self.practises else [])])
 
 
 def main(config: Config) -> None:
@@ -263,7 +251,7 @@ def main(config: Config) -> None:
     results = []
     with catch_signals() as stop:
         for lesson in lessons_of(config):
-            result = train_and_examine(config, lesson, stop)
+            result = learn_and_answer(config, lesson, stop)
             if result is None:
                 print(f"stopped by {stop.signal}; to go on: the same command with --resume")
                 return
@@ -272,176 +260,88 @@ def main(config: Config) -> None:
     report(config, results)
 
 
-@dataclasses.dataclass(frozen=True)
-class Lesson:
-    """What one training is about."""
-
-    tasks: tuple[Stream | Act, ...]
-    arm: Arm
-    schedule: ScheduleName
-
-    @property
-    def name(self) -> str:
-        schedule = f"-{self.schedule}" if self.arm.then else ""
-        return f"{self.task_name}-{self.arm.name}{schedule}"
-
-    @property
-    def task_name(self) -> str:
-        return "+".join(task.name for task in self.tasks)
-
-
 def lessons_of(config: Config) -> list[Lesson]:
-    """All that is to be trained. The schedule makes no difference to arms without reward: they come once."""
+    """All that is to be learnt. The schedule makes no difference to arms without practice: they come once."""
     lessons = [
-        Lesson(tuple(find_task(name) for name in names.split("+")), arm, schedule)
-        for names, arm, schedule in itertools.product(config.tasks, arms_of(config), config.schedules)
+        Lesson(tuple(find_task(name) for name in names.split("+")), way, schedule)
+        for names, way, schedule in itertools.product(config.tasks, ways_of(config), config.schedules)
     ]
-    return [lesson for lesson in lessons if lesson.arm.then or lesson.schedule == config.schedules[0]]
+    return [lesson for lesson in lessons if lesson.practises or lesson.schedule == config.schedules[0]]
 
 
-class Size(NamedTuple):
-    """What episodes of a level need room for."""
-
-    script: int  # steps without the pad
-    pad: int  # tokens on the pad
-
-
-def train_and_examine(config: Config, lesson: Lesson, stop: Stop) -> dict[str, Any] | None:
-    """Trains in a run directory of its own; a run that has its result already is not trained again."""
+def learn_and_answer(config: Config, lesson: Lesson, stop: Stop) -> dict[str, Any] | None:
+    """Learns in a run directory of its own; a run that has its result already does not learn again."""
     with open_run(config, lesson) as run:
         if (run.directory / "result.json").exists():
             return json.loads((run.directory / "result.json").read_text())
-        plan = make_plan(config, lesson)
-        steps = compile_steps(config, lesson, plan)
-        shown = read_demonstrations(config, lesson) if lesson.arm.variant else None
-
-        def improve(everything: Everything, i: int):
-            if i < plan.num_imitate:
-                return steps.imitate(everything, shown, keys_of(config, i + 1))
-            if lesson.arm.variant and i == plan.num_imitate:
-                everything = steps.part(everything)
-            return steps.practise(everything, keys_of(config, i + 1))
-
-        trained = loop.go_on(
-            run,
-            steps.begin(keys_of(config, 0)),
-            improve,
-            plan.num_imitate + plan.num_practise,
-            stop,
-            title=lesson.name,
-            brief=("success", "entropy", "accuracy", "cross_entropy"),
-            save_every=config.save_every,
-            is_enough=lambda everything: config.stop_when_solved and is_solved(config, lesson, plan, steps, everything),
-        )
-        if trained is None:
-            return None
-        result = describe(config, lesson, plan, steps, shown, trained) | measure(
-            config, lesson, plan, steps, trained.everything
-        )
+        policy, num_seen = make_policy(config, lesson)
+        sizes = {task.name: room.of_levels(task, lesson.way.has_pad) for task in lesson.tasks}
+        budget = make_budget(config, lesson, sizes)
+        questions = make_exam(config, lesson, policy, sizes, budget.num_steps)
+        weights = jax.vmap(lambda key: policy.init(key, num_seen))(keys_of(config, 0))
+        schedule = lesson.schedule if lesson.practises else ""
+        result: dict[str, Any] = {"task": lesson.task_name, "arm": lesson.way.name, "schedule": schedule}
+        if lesson.way.arm is None:
+            chances = jax.tree.map(jnp.zeros_like, weights)  # all that is legal is equally likely
+            result |= {
+                "cost": Cost(0, 0, 0.0)._asdict(),
+                "iterations": 0,
+                "seconds": 0.0,
+                "marks": questions.marks(chances),
+            }
+        else:
+            training = make_training(config, lesson, policy, budget)
+            trained = loop.go_on(
+                run,
+                training.begin(weights),
+                lambda everything, i: training.improve(everything, i, keys_of(config, i + 1)),
+                config.iterations,
+                stop,
+                title=lesson.name,
+                brief=("success", "entropy", "accuracy", "cross_entropy"),
+                save_every=config.save_every,
+                is_enough=lambda everything: (
+                    config.stop_when_solved and questions.is_mastered(arms.weights_of(everything))
+                ),
+            )
+            if trained is None:
+                return None
+            cost = training.cost(trained.everything, trained.iterations, keys_of(config, 0))
+            result |= {"cost": cost._asdict(), "iterations": trained.iterations, "seconds": trained.seconds}
+            result["marks"] = questions.marks(arms.weights_of(trained.everything))
         json_file.replace(run.directory / "result.json", json_file.dumps(result, indent=2) + "\n")
         return result
 
 
-class Plan(NamedTuple):
-    """How much of what a training does; numbers are of one seed and all devices."""
-
-    sizes: dict[str, list[Size]]  # of each task, level by level
-    num_imitate: int  # iterations
-    num_practise: int
-    num_steps: int  # of a rollout
-    batch_size: int  # demonstrations of an update
-    num_updates: int  # in an iteration of imitation
-    tokens: int  # learnt from in an iteration, counted as often as they are gone through
-
-
-def make_plan(config: Config, lesson: Lesson) -> Plan:
-    """Iterations of both kinds learn from as many tokens, those of prompts and padding included."""
-    sizes = {task.name: sizes_of(task, lesson.arm) for task in lesson.tasks}
-    is_mixed = len(lesson.tasks) > 1
-    longest = is_mixed + max(
-        sum(sizes[task.name][level]) for task in lesson.tasks for level in range(task.levels.num_train)
+def make_budget(config: Config, lesson: Lesson, sizes: dict[str, list[Room]]) -> Budget:
+    """Rollouts have room for two of the longest training episodes, or as told."""
+    longest = max(sum(sizes[task.name][level]) for task in lesson.tasks for level in range(task.levels.num_train))
+    longest += len(lesson.tasks) > 1  # the token that says which task it is
+    return Budget(
+        config.iterations,
+        config.num_places,
+        config.num_steps or 2 * longest,
+        longest,
+        config.group,
+        config.learn,
+        config.imitate,
+        config.search,
+        config.learn_from_search,
     )
-    num_steps = config.num_steps or 2 * longest
-    tokens = config.num_places * num_steps * config.learn.num_epochs
-    num_updates = config.learn.num_epochs * config.learn.num_minibatches
-    batch_size = max(1, round(tokens / (num_updates * longest)))
-    num_imitate = (config.iterations // 2 if lesson.arm.then else config.iterations) if lesson.arm.variant else 0
-    num_practise = config.iterations - num_imitate if lesson.arm.then else 0
-    return Plan(sizes, num_imitate, num_practise, num_steps, batch_size, num_updates, tokens)
 
 
-def compile_steps(config: Config, lesson: Lesson, plan: Plan) -> Steps:
-    """Jitted, mapped over seeds, and on several devices in parallel."""
-    axis = AXIS if config.devices > 1 else None
-    policy, num_seen = make_policy(config, lesson)
-    teacher = make_teacher(config, lesson)
-    imitate_config = dataclasses.replace(config.imitate, batch_size=max(1, plan.batch_size // config.devices))
-    imitate_optimizer = supervised.make_optimizer(imitate_config, plan.num_imitate * plan.num_updates)
-    places = config.num_places // config.devices
-    learn_config = dataclasses.replace(config.learn, kl_weight=lesson.arm.kl_weight)
-    search_config = dataclasses.replace(
-        config.learn_from_search, batch_size=config.learn_from_search.batch_size // config.devices
-    )
-    if lesson.arm.then == "search":
-        updates = practice.updates_by_search(search_config, places * plan.num_steps)
-        optimizer = learner.make_optimizer(search_config, plan.num_practise * updates)
-    else:
-        optimizer = policy_gradient.make_optimizer(learn_config, plan.num_practise * plan.num_updates)
-
-    def begin(key: jax.Array) -> Everything:
-        weights = policy.init(key, num_seen)
-        if lesson.arm.name == "random":
-            weights = jax.tree.map(jnp.zeros_like, weights)  # all that is legal is equally likely
-        pupil = Pupil(learner.init(optimizer, weights), teacher.init())
-        return Everything(learner.init(imitate_optimizer, weights), pupil, weights if lesson.arm.kl_weight else ())
-
-    def imitate(everything: Everything, shown: Demonstration, key: jax.Array):
-        imitator, scalars = supervised.learn(
-            imitate_config, policy, imitate_optimizer, everything.imitator, shown, plan.num_updates, key, axis
-        )
-        return everything._replace(imitator=imitator), scalars
-
-    def part(everything: Everything) -> Everything:
-        weights = everything.imitator.params
-        pupil = everything.pupil._replace(train=learner.init(optimizer, weights))
-        return everything._replace(pupil=pupil, reference=weights if lesson.arm.kl_weight else ())
-
-    def practise(everything: Everything, key: jax.Array):
-        common = (policy, optimizer, teacher, places, plan.num_steps, everything.pupil, key)
-        if lesson.arm.then == "search":
-            pupil, scalars = practice.by_search(config.search, search_config, *common, axis)
-        else:
-            world = functools.partial(make_world, lesson, room=plan.num_steps // 2)
-            reference = everything.reference if lesson.arm.kl_weight else None
-            pupil, scalars = practice.by_reward(learn_config, *common, world, reference, config.group, axis)
-        return everything._replace(pupil=pupil), scalars
-
-    def examine(task: int, num_steps: int, weights: Any, level: jax.Array, key: jax.Array) -> jax.Array:
-        write_key, chance_key = jax.random.split(key)
-        levels = jnp.full(config.num_exam, level)
-        rows = write_rows(lesson, task, write_key, levels)
-        env = make_world(lesson, rows, room=num_steps)
-        episodes = jax.vmap(env.at)(jnp.arange(config.num_exam))
-        chance = chance_key if lesson.arm.name == "random" else None
-        return jax.vmap(env.is_solved)(exam.take(env, policy, weights, episodes, num_steps, chance))
-
-    def on_devices(function: Any, in_axes: Any = 0) -> Any:
-        """Of all seeds; what goes in and comes out is the same on every device."""
-        mapped = jax.vmap(function, in_axes)
-        if axis is None:
-            return jax.jit(mapped)
-        return jax.pmap(mapped, axis, in_axes=None, out_axes=None, devices=jax.devices()[: config.devices])
-
-    @functools.partial(jax.jit, static_argnums=(0, 1))
-    def examine_seeds(task: int, num_steps: int, weights: Any, level: jax.Array, keys: jax.Array) -> jax.Array:
-        return jax.vmap(functools.partial(examine, task, num_steps), (0, None, 0))(weights, level, keys)
-
-    return Steps(
-        begin=jax.jit(jax.vmap(begin)),
-        imitate=on_devices(imitate, in_axes=(0, None, 0)),
-        part=jax.jit(jax.vmap(part)),
-        practise=on_devices(practise),
-        examine=examine_seeds,
+def make_training(config: Config, lesson: Lesson, policy: Policy, budget: Budget) -> Training:
+    """Of the lesson's arm."""
+    arm = lesson.way.arm
+    assert arm is not None
+    return arms.prepare(
+        arm,
+        budget,
+        policy,
+        make_teacher(config, lesson) if arm.practises else None,
+        functools.partial(make_world, lesson, pad_room=budget.num_steps // 2),
+        read_demonstrations(config, lesson) if arm.imitates else None,
+        config.devices,
     )
 
 
@@ -449,7 +349,7 @@ def make_policy(config: Config, lesson: Lesson) -> tuple[Policy, int]:
     """The network, and how many tokens it sees at a time."""
     is_read = isinstance(lesson.tasks[0], Stream)
     kind = ("causal" if is_read else "mlp") if config.kind == "auto" else config.kind
-    if lesson.arm.then == "search" and kind not in ("mlp", "window"):
+    if lesson.way.name == "search" and kind not in ("mlp", "window"):
         raise SettingError(f"search needs a network that sees the present only, mlp or window, got {kind}")
     network = TokenConfig(NUM_TOKENS, NUM_TOKENS, kind, config.width, config.num_layers)
     return policies.make(network), lesson.tasks[0].observation_shape[0]
@@ -488,112 +388,102 @@ def split_of(task: Stream | Act) -> Literal["train"] | None:
     return "train"
 
 
-def write_rows(lesson: Lesson, task: int, key: jax.Array, levels: jax.Array) -> Pool | ActPool:
-    """Instances to test on."""
-    which, of = lesson.tasks[task], "test" if split_of(lesson.tasks[task]) else None
-    if isinstance(which, Act):
-        return act_pool.write(which, key, levels, of)
-    rows = pool.write(which, key, levels, of)
-    return pool.announce(rows, FIRST_SYMBOL + task) if len(lesson.tasks) > 1 else rows
-
-
-def make_world(lesson: Lesson, rows: Any, room: int) -> Any:
-    """What the reasoner sees: the rows, with a pad of so much room before the answer or without."""
-    if not lesson.arm.has_pad:
+def make_world(lesson: Lesson, rows: Any, pad_room: int) -> Any:
+    """What the reasoner sees: the rows, with a pad before the answer if the arm has one."""
+    if not lesson.way.has_pad:
         return rows
     says = {token for task in lesson.tasks if isinstance(task, Stream) for token in traces.says(task)}
-    return Scratchpad(rows, tuple(sorted(says)), room)
-
-
-def sizes_of(task: Stream | Act, arm: Arm) -> list[Size]:
-    """Of the longest of some instances of each level."""
-    levels, keys = jnp.arange(task.levels.num_levels), jax.random.split(jax.random.key(0), 64)
-    instances = jax.jit(jax.vmap(jax.vmap(task.sample, (0, None)), (None, 0)))(keys, levels)
-    if isinstance(task, Act):
-        limits = jax.vmap(jax.vmap(task.rules.limit))(instances.puzzle)
-        return [Size(int(longest), 0) for longest in jnp.max(limits, axis=1)]
-    script = jax.device_get(instances.script)
-    pads = [longest_trace(task, Script(*row)) if arm.has_pad else 0 for row in zip(*script, strict=True)]
-    return [Size(int(longest), pad) for longest, pad in zip(script.length.max(axis=1), pads, strict=True)]
-
-
-def longest_trace(task: Stream, scripts: Script) -> int:
-    """Tokens before the answer in the longest of some traces."""
-    rows = zip(*scripts, strict=True)
-    return max(len(traces.write(task, shown[:length], asked[:length])[0]) - length for shown, asked, length in rows)
+    return Scratchpad(rows, tuple(sorted(says)), pad_room)
 
 
 def read_demonstrations(config: Config, lesson: Lesson) -> Demonstration:
-    """Of all tasks and levels alike, from files beside the runs that are written when they are first needed."""
-    arrays = []
+    """Of all tasks and training levels alike, from files beside the runs, written when they are first needed."""
+    examples = []
     for i, task in enumerate(lesson.tasks):
-        assert isinstance(task, Stream) and lesson.arm.variant  # as check_fit saw to
-        settings = demonstrations.Settings(task, variant=lesson.arm.variant, noise=lesson.arm.noise)
-        builder = demonstrations.Demonstrations(
-            settings, num_train=config.num_examples, num_test=1, data_dir=RUNS / config.name / "data", seed=config.seed
-        )
+        assert isinstance(task, Stream)  # as check_fit saw to
+        settings = demonstrations.Settings(task, variant=lesson.way.variant, noise=lesson.way.noise)
+        place, num = RUNS / config.name / "data", config.num_examples
+        builder = demonstrations.Demonstrations(settings, num_train=num, num_test=1, data_dir=place, seed=config.seed)
         builder.download_and_prepare()
         example = demonstrations.read(builder.as_data_source("train"))  # pyright: ignore[reportCallIssue]
-        shown, asked = example.shown.T.astype(np.int32), example.asked.T.astype(np.int32)
-        if len(lesson.tasks) > 1:
-            shown = np.pad(shown, ((1, 0), (0, 0)), constant_values=FIRST_SYMBOL + i)
-            asked = np.pad(asked, ((1, 0), (0, 0)))
-        arrays.append((shown, asked))
-    room = max(len(shown) for shown, _ in arrays)
-    shown, asked = (
-        np.concatenate([np.pad(x, ((0, room - len(x)), (0, 0))) for x in column], axis=1)
-        for column in zip(*arrays, strict=True)
-    )
-    before = np.pad(asked[:-1], ((1, 0), (0, 0)))
-    return Demonstration(jnp.stack([shown, before], axis=-1), jnp.asarray(asked), jnp.float32(asked != Token.PAD))
+        is_mixed = len(lesson.tasks) > 1
+        examples.append(demonstrations.announce(example, FIRST_SYMBOL + i) if is_mixed else example)
+    return Demonstration(*map(jnp.asarray, demonstrations.as_seen(demonstrations.join(examples))))
 
 
 def keys_of(config: Config, i: int) -> jax.Array:
-    """A key for each seed."""
-    seeds = config.seed + np.arange(config.num_seeds)
-    return jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(seed), i + 1))(seeds)
+    return arms.seed_keys(config.seed, config.num_seeds, i)
 
 
-def is_solved(config: Config, lesson: Lesson, plan: Plan, steps: Steps, everything: Everything) -> bool:
-    """Whether every seed solves 95 % at every training level of every task."""
-    return all(
-        (solved(config, lesson, plan, steps, everything, i, level) >= 0.95).all()
-        for i, task in enumerate(lesson.tasks)
-        for level in reversed(range(task.levels.num_train))
-    )
+@dataclasses.dataclass(frozen=True)
+class Exam:
+    """What the reasoners can do, on instances that they did not learn from."""
 
+    config: Config
+    lesson: Lesson
+    sizes: dict[str, list[Room]]
+    ask: Callable[..., jax.Array]
+    """Number of the task, steps, weights, level, keys → bool `[seeds, instances]`."""
+    num_steps: int
+    """Enough for the training levels."""
 
-def solved(
-    config: Config, lesson: Lesson, plan: Plan, steps: Steps, everything: Everything, task: int, level: int
-) -> np.ndarray:
-    """How often each seed solves instances of a level: `[seeds]`; NaN where episodes are too long to be asked for."""
-    script, pad = plan.sizes[lesson.tasks[task].name][level]
-    is_taught = level < lesson.tasks[task].levels.num_train
-    if script + pad > config.max_exam_steps and not is_taught:
-        return np.full(config.num_seeds, np.nan)
-    num_steps = plan.num_steps if is_taught else config.max_exam_steps  # two lengths, two compilations
-    weights = everything.pupil.train.params if lesson.arm.then or not lesson.arm.variant else everything.imitator.params
-    keys = jax.vmap(lambda key: jax.random.fold_in(key, level))(keys_of(config, 2**30 + task))
-    return np.asarray(steps.examine(task, num_steps, weights, level, keys)).mean(axis=1)
+    def is_mastered(self, weights: Any) -> bool:
+        """Whether every seed solves 95 % at every training level of every task; the hardest is asked for first."""
+        return all(
+            (self.success(weights, i, level) >= 0.95).all()
+            for i, task in enumerate(self.lesson.tasks)
+            for level in reversed(range(task.levels.num_train))
+        )
 
+    def success(self, weights: Any, i: int, level: int) -> np.ndarray:
+        """Of each seed at a level of task i: `[seeds]`; NaN where episodes are too long to be asked for."""
+        task = self.lesson.tasks[i]
+        is_taught = level < task.levels.num_train
+        if sum(self.sizes[task.name][level]) > self.config.max_questionssteps and not is_taught:
+            return np.full(self.config.num_seeds, np.nan)
+        num_steps = self.num_steps if is_taught else self.config.max_questionssteps  # two lengths, two compilations
+        keys = jax.vmap(lambda key: jax.random.fold_in(key, level))(keys_of(self.config, 2**30 + i))
+        return np.asarray(self.ask(i, num_steps, weights, level, keys)).mean(axis=1)
 
-def measure(config: Config, lesson: Lesson, plan: Plan, steps: Steps, everything: Everything) -> dict[str, Any]:
-    """What the reasoners can do: success `[level, seed]` of each task, with the floor of each level."""
-    return {
-        "marks": {
+    def marks(self, weights: Any) -> dict[str, Any]:
+        """Of each task: success `[level][seed]`, None where not asked for, and the floor of each level."""
+        return {
             task.name: {
                 "levels": [task.levels.name(level) for level in range(task.levels.num_levels)],
                 "num_train": task.levels.num_train,
-                "solved": [  # [level, seed], None where not asked for
-                    [None if np.isnan(rate) else rate for rate in solved(config, lesson, plan, steps, everything, i, k)]
-                    for k in range(task.levels.num_levels)
+                "solved": [
+                    [None if np.isnan(rate) else float(rate) for rate in self.success(weights, i, level)]
+                    for level in range(task.levels.num_levels)
                 ],
                 "floor": [floor_of(task, level) for level in range(task.levels.num_levels)],
                 "is_split": split_of(task) is not None,
             }
-            for i, task in enumerate(lesson.tasks)
+            for i, task in enumerate(self.lesson.tasks)
         }
-    }
+
+
+def make_exam(config: Config, lesson: Lesson, policy: Policy, sizes: dict[str, list[Room]], num_steps: int) -> Exam:
+    """The most likely actions count; of what learnt nothing, random ones."""
+    splits: list[Split | None] = ["test" if split_of(task) else None for task in lesson.tasks]
+
+    def ask(i: int, num_steps: int, weights: Any, level: jax.Array, key: jax.Array) -> jax.Array:
+        write_key, chance_key = jax.random.split(key)
+        task, levels = lesson.tasks[i], jnp.full(config.num_exam, level)
+        if isinstance(task, Act):
+            rows = act_pool.write(task, write_key, levels, splits[i])
+        else:
+            rows = pool.write(task, write_key, levels, splits[i])
+            rows = pool.announce(rows, FIRST_SYMBOL + i) if len(lesson.tasks) > 1 else rows
+        env = make_world(lesson, rows, pad_room=num_steps)
+        episodes = jax.vmap(env.at)(jnp.arange(config.num_exam))
+        chance = None if lesson.way.arm else chance_key
+        return jax.vmap(env.is_solved)(exam.take(env, policy, weights, episodes, num_steps, chance))
+
+    @functools.partial(jax.jit, static_argnums=(0, 1))
+    def ask_seeds(i: int, num_steps: int, weights: Any, level: jax.Array, keys: jax.Array) -> jax.Array:
+        return jax.vmap(functools.partial(ask, i, num_steps), (0, None, 0))(weights, level, keys)
+
+    return Exam(config, lesson, sizes, ask_seeds, num_steps)
 
 
 @functools.cache
@@ -604,34 +494,10 @@ def floor_of(task: Stream | Act, level: int) -> float:
     return float(by_chance if isinstance(task, Act) else max(by_chance, floor.by_one_token(task, key, level, 512)))
 
 
-def describe(
-    config: Config, lesson: Lesson, plan: Plan, steps: Steps, shown: Demonstration | None, trained: loop.Trained
-) -> dict[str, Any]:
-    """What a training was, and what it cost each seed: tokens, rollouts, operations, and its share of the seconds."""
-    practised = max(0, trained.iterations - plan.num_imitate)
-    imitated = trained.iterations - practised
-    keys, flops = keys_of(config, 0), 0.0
-    if practised:
-        flops += practised * ledger.flops(steps.practise, trained.everything, keys) / config.num_seeds
-    if imitated:
-        flops += imitated * ledger.flops(steps.imitate, trained.everything, shown, keys) / config.num_seeds
-    return {
-        "task": lesson.task_name,
-        "arm": lesson.arm.name,
-        "schedule": lesson.schedule if lesson.arm.then else "",
-        "seeds": config.num_seeds,
-        "iterations": trained.iterations,
-        "tokens": trained.iterations * plan.tokens,
-        "steps": practised * config.num_places * plan.num_steps,
-        "flops": flops,
-        "seconds": trained.seconds,
-    }
-
-
 def open_run(config: Config, lesson: Lesson) -> Run:
     """The directory of one training, for this process alone. Raises RunError where it holds another run."""
     directory = RUNS / config.name / lesson.name
-    settings = dataclasses.asdict(config) | {"task": lesson.task_name, "arm": dataclasses.asdict(lesson.arm)}
+    settings = dataclasses.asdict(config) | {"task": lesson.task_name, "way": dataclasses.asdict(lesson.way)}
     settings["schedule"] = lesson.schedule
     for which in ("resume", "tasks", "arms", "schedules", "kl_weights"):  # of the whole, not of this part
         del settings[which]
@@ -648,7 +514,7 @@ def line(result: dict[str, Any], num: int) -> str:
         for task, marks in result["marks"].items()
     ]
     arm = " ".join(filter(None, (result["arm"], result["schedule"])))
-    return f"{arm}: {'; '.join(parts)}; {result['steps']:,} steps, {result['seconds']:.0f} s"
+    return f"{arm}: {'; '.join(parts)}; {result['cost']['steps']:,} steps, {result['seconds']:.0f} s"
 
 
 def taught(marks: dict[str, Any]) -> np.ndarray:
@@ -686,11 +552,11 @@ def report(config: Config, results: list[dict[str, Any]]) -> None:
     rows = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for result in results:
         for task, marks in result["marks"].items():
-            num_train, floors = marks["num_train"], np.array(marks["floor"])
+            num_train, floors, cost = marks["num_train"], np.array(marks["floor"]), result["cost"]
             cells = [task, result["arm"], result["schedule"], cell(taught(marks), num_train * config.num_exam)]
             cells += [f"{floors[:num_train].mean():.3f}", name_of_reach(marks), cell(beyond(marks), config.num_exam)]
-            cells += [f"{floors[num_train:].mean():.3f}", f"{result['tokens']:,}", f"{result['steps']:,}"]
-            cells += [f"{result['flops'] / 1e9:,.0f}", f"{result['seconds']:.0f}"]
+            cells += [f"{floors[num_train:].mean():.3f}", f"{cost['tokens']:,}", f"{cost['steps']:,}"]
+            cells += [f"{cost['flops'] / 1e9:,.0f}", f"{result['seconds']:.0f}"]
             rows.append("| " + " | ".join(cells) + " |")
     json_file.replace(directory / "table.md", "\n".join(rows) + "\n")
     draw(directory / "figure.png", results)
