@@ -131,7 +131,8 @@ def run(linked: jax.Array, data: jax.Array, data_length: jax.Array, options: Opt
     """
     check(linked, data, data_length, options)
     num_programs, capacity = linked.shape
-    machine = Machine(options, num_programs, capacity, data.shape[1], min(num_lanes, num_programs))
+    num_lanes = max(2, min(num_lanes, num_programs))  # XLA copies all memory at every turn of a single lane
+    machine = Machine(options, num_programs, capacity, data.shape[1], num_lanes)
     tables = prepare(machine, linked, data, data_length)
 
     zero = jnp.zeros(machine.num_lanes, jnp.int32)
@@ -143,7 +144,7 @@ def run(linked: jax.Array, data: jax.Array, data_length: jax.Array, options: Opt
     run = (*refill(machine, tables, lanes, memory, jnp.int32(0)), results)
 
     num_last = machine.num_lanes // 4
-    if num_last:
+    if num_last > 1:
         run = drain(machine, tables, run, num_last)
         machine, run = narrowed(machine, run, num_last)
     *_, results = drain(machine, tables, run, 0)
