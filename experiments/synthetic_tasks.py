@@ -117,7 +117,7 @@ class Config:
     """Share of wrong tokens in the demonstrations of spt-noisy."""
     num_exam: int = 100
     """Instances of each level, for each seed, that the last measurement asks for."""
-    max_questionssteps: int = 512
+    max_exam_steps: int = 512
     """Levels beyond those trained on are not asked for where episodes may be longer."""
     learn: PolicyGradientConfig = PolicyGradientConfig(num_minibatches=2)
     imitate: SupervisedConfig = SupervisedConfig(learning_rate=2e-3)
@@ -127,7 +127,7 @@ class Config:
 
     def __post_init__(self):
         at_least(1, self, "num_seeds", "devices", "width", "num_layers", "iterations", "num_places", "save_every")
-        at_least(1, self, "num_examples", "num_exam", "max_questionssteps", "group")
+        at_least(1, self, "num_examples", "num_exam", "max_exam_steps", "group")
         at_least(0, self, "num_steps", "noise")
         if not self.tasks or not self.arms or not self.schedules:
             raise SettingError("tasks, arms and schedules must name at least one each")
@@ -439,9 +439,9 @@ class Exam:
         """Of each seed at a level of task i: `[seeds]`; NaN where episodes are too long to be asked for."""
         task = self.lesson.tasks[i]
         is_taught = level < task.levels.num_train
-        if sum(self.sizes[task.name][level]) > self.config.max_questionssteps and not is_taught:
+        if sum(self.sizes[task.name][level]) > self.config.max_exam_steps and not is_taught:
             return np.full(self.config.num_seeds, np.nan)
-        num_steps = self.num_steps if is_taught else self.config.max_questionssteps  # two lengths, two compilations
+        num_steps = self.num_steps if is_taught else self.config.max_exam_steps  # two lengths, two compilations
         keys = jax.vmap(lambda key: jax.random.fold_in(key, level))(keys_of(self.config, 2**30 + i))
         return np.asarray(self.ask(i, num_steps, weights, level, keys)).mean(axis=1)
 
