@@ -10,8 +10,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from esolang import brainfuck, brainfuck_reference, brainfuck_words
 from esolang.brainfuck_reference import Options
@@ -38,6 +36,7 @@ def reference(program: str, data: bytes = b"", **options) -> tuple[Status, bytes
         ("-[>+<-]>.", b"", {}, (Status.OK, b"\xff", 1 + 1 + 255 * 5 + 1 + 1)),  # `-`, `[`, passes with their `]`, `>.`
         ("[.]", b"", {}, (Status.OK, b"", 1)),  # `[` jumps behind its partner
         ("++[-]", b"", {}, (Status.OK, b"", 2 + 1 + 2 * 2)),
+        ("+" * 257 + ".", b"", {"cell_bits": 16}, (Status.OK, b"\1", 258)),
         (",.,.", b"\0\xff", {}, (Status.OK, b"\0\xff", 4)),
         (",.", b"", {}, (Status.OK, b"\0", 2)),
         ("+,.", b"", {"end_of_input": 0}, (Status.OK, b"\0", 3)),
@@ -65,11 +64,13 @@ def test_cases_by_hand(program, data, options, expected):
     assert reference(program, data, **options) == expected
 
 
-@given(st.sampled_from([8, 16, 32]), st.integers(0, 255))
-def test_cells_wrap_at_their_width(bits, value):
-    """One less than nothing is all bits; so much more and it is the value again."""
-    program = ",->+<" + "+" * (value + 1) + "[>-<[-]]>."  # tells whether 2 ** bits - 1 + value + 1 is 0
-    assert reference(program, b"\0", cell_bits=bits)[1] == bytes([value == 0])
+@pytest.mark.parametrize(
+    ("bits", "expected"),
+    [(8, (Status.OK, b"", 2 * 2**8)), (16, (Status.OK, b"", 2 * 2**16)), (32, (Status.STEP_LIMIT, b"", 200_000))],
+)
+def test_cells_wrap_at_their_width(bits, expected):
+    """`-` and `[`, then two commands for each number down to 0."""
+    assert reference("-[-]", cell_bits=bits, max_steps=200_000) == expected
 
 
 def test_a_tape_of_a_million_cells():
@@ -207,16 +208,21 @@ def compare(programs: list[str], data: list[bytes], options: Options, num_lanes:
 
 
 def cut_everywhere() -> list[str]:
-    """The step limit falls into every word and every pass of the solved loops, with output before and after them."""
-    program = ">+++>>>-<<<.[->>+>+<<<]>>.[-]>>>[<<<]."
-    return ["+" * first + program for first in range(SMALL.max_steps)]
+    """The step limit falls into every word and every pass of the solved loops, and on commands that fail."""
+    programs = (">+++>>>-<<<.[->>+>+<<<]>>.[-]>>>[<<<].", ">><<<", "....")
+    return ["+" * first + program for first in range(SMALL.max_steps + 1) for program in programs]
+
+
+def of_all_lengths() -> list[str]:
+    """One in eight goes on for long after the others, and writes how long."""
+    return ["+" * (i // 8) + "[>+[-]<->>+<<]>>." if i % 8 == 7 else "." for i in range(112)]
 
 
 def test_random_programs_in_jax():
-    """And those of `cut_everywhere`, in the same batch so that little is compiled."""
+    """And others in the same batch, so that little is compiled."""
     programs, data = random_runs(0, 1000)
-    cut = cut_everywhere()
-    outcomes = compare(programs + cut, data + [b""] * len(cut), SMALL)
+    made = cut_everywhere() + of_all_lengths()
+    outcomes = compare(programs + made, data + [b""] * len(made), SMALL)
     counts = {status: sum(outcome.status == status for outcome in outcomes) for status in Status}
     assert all(counts[status] > 10 for status in list(Status)[: Status.TAPE_RIGHT + 1]), counts
 
