@@ -142,10 +142,10 @@ MAX_OUTPUT = 64
 
 
 def sorting(num: int) -> Load:
-    """A counting sort of six bytes between 1 and 7: cells are (mark, value, count), the marks lead back."""
+    """A counting sort of six bytes between 1 and 5: cells are (mark, value, count), the marks lead back."""
     read = ">>>>,[[<+>[->>>+<<<]>>>-]>+<<<<<[-<<<]>>>>,]"
-    write = "<++++++++[>>[-<.>]<[->>>+<<<]>>>+<<<<[->>>+<<<]>>>-]"
-    values = np.random.default_rng(0).integers(1, 8, (num, 6), dtype=np.uint8)
+    write = "<++++++[>>[-<.>]<[->>>+<<<]>>>+<<<<[->>>+<<<]>>>-]"
+    values = np.random.default_rng(0).integers(1, 6, (num, 6), dtype=np.uint8)
     return Load([read + write] * num, [row.tobytes() for row in values])
 
 
