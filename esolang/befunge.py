@@ -120,23 +120,23 @@ def _spell(kind: int, value: int) -> bytes:
     return b"%d " % value if kind == NUMBER else reference.QUESTION % value
 
 
-def run(batch: Batch, options: Options = LIMITS, lanes: int = 256) -> Run:
+def run(batch: Batch, options: Options = LIMITS, num_lanes: int = 256) -> Run:
     """Runs programs to their ends; may be called inside other compiled functions.
 
     Args:
-      lanes: so many run at once, few enough for their memory to stay in the cache.
+      num_lanes: so many run at once, few enough for their memory to stay in the cache.
 
     Raises:
       ValueError: `options` has no stack limit, or more steps than 2 ** 31 - 1; no lane.
     """
-    _check(options, lanes)
+    _check(options, num_lanes)
     with jax.enable_x64(True):
-        return _run(batch, options, lanes)
+        return _run(batch, options, num_lanes)
 
 
-def _check(options: Options, lanes: int) -> None:
-    if lanes < 1:
-        raise ValueError(f"lanes must be at least 1, got {lanes}")
+def _check(options: Options, num_lanes: int) -> None:
+    if num_lanes < 1:
+        raise ValueError(f"num_lanes must be at least 1, got {num_lanes}")
     if options.stack_limit is None:
         raise ValueError("stack_limit must be a number, as memory is fixed beforehand; got None")
     if options.max_steps >= 2**31:
@@ -144,21 +144,23 @@ def _check(options: Options, lanes: int) -> None:
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))
-def _run(batch: Batch, options: Options, lanes: int) -> Run:
-    num, lanes = len(batch.source), min(lanes, len(batch.source))
+def _run(batch: Batch, options: Options, num_lanes: int) -> Run:
+    num = len(batch.source)
+    lanes = max(2, min(num_lanes, num))  # of a single lane XLA would copy all memory in every round
     room = max(options.max_output, 1)
     inputs = Inputs(batch.read, lax.bitcast_convert_type(batch.integer, jnp.int64))  # low half first
     source = lax.bitcast_convert_type(batch.source, jnp.int8) if options.cell_bits == 8 else batch.source
+    program = jnp.arange(lanes, dtype=jnp.int32)
     work = _Work(
-        machine.begin(jnp.arange(lanes, dtype=jnp.int32), batch.seed, options),
+        machine.begin(program, batch.seed, options),
         Memory(
-            cells=source[:lanes].ravel().astype(f"int{options.cell_bits}"),
+            cells=source.at[program].get(mode="clip").ravel().astype(f"int{options.cell_bits}"),
             stack=jnp.zeros(lanes * machine.slots(options), jnp.int64),
             kind=jnp.zeros(num * room, jnp.int8),
             value=jnp.zeros(num * room, jnp.int64),
         ),
         ends=jnp.zeros((3, num), jnp.int32),
-        num_begun=jnp.int32(lanes),
+        num_begun=jnp.int32(min(lanes, num)),
     )
     while True:
         narrower = lanes // NARROWING

@@ -8,6 +8,10 @@ compiled with gcc where there is one. Of Brainf**k, plain Python and JAX are giv
 that writes programs keeps them; all other preparations are timed. JAX has no need of commands that it can tell the
 effect of; they count all the same.
 
+Of Befunge-93, all are given playfields. On few cores, run it with PJRT_NPROC=1 in the environment too: the second JAX
+runner, two threads of Python with half of the batch each, is then quicker than the first, which is otherwise helped,
+and hindered, by threads of JAX's own.
+
 bfi counts no commands and knows no limits, so it runs only loads whose programs all end: pip install bfi
 """
 
@@ -20,14 +24,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
 import numpy as np
 import tyro
 
+from esolang import befunge as jax_befunge
+from esolang import befunge_reference, brainfuck_reference
 from esolang import brainfuck as jax_brainfuck
-from esolang import brainfuck_reference
 from esolang.status import Status
 
 
@@ -79,7 +85,7 @@ class Language:
 
 def main(config: Config) -> None:
     """Prints a row for each load and batch."""
-    languages = [brainfuck()]
+    languages = [brainfuck(), befunge()]
     known = [name for language in languages for name in language.loads]
     unknown = [name for name in config.loads if name not in known]
     if unknown:
@@ -274,6 +280,169 @@ def brainfuck_in_c(load: Load, config: Config) -> Run | None:
         )  # fmt: skip
 
     return run
+
+
+# Befunge-93
+
+
+def befunge() -> Language:
+    """Programs as people write them, and what a policy must be stopped at."""
+    loads = {"6 programs": six_programs, "factorial": factorial, "echo, 1 % endless": echo_and_endless}
+    runners = {"JAX": befunge_in_jax, "JAX, 2 threads": befunge_in_jax_threads, "C": befunge_in_c}
+    return Language("Befunge-93", loads, befunge_in_python, runners)
+
+
+STACK_LIMIT = 256
+MAX_BEFUNGE_OUTPUT = 256
+HELLO = '"!dlroW ,olleH">:#,_@'
+FACTORIAL = "&>:1-:v v *_$.@ \n ^    _$>\\:^"
+GREATEST_DIVISOR = "&&>         :#v_$.@\n  ^\\g90%p90:  <"
+REVERSE = ">~:1+v\n^    _$>:#,_@"
+PRIMES = """2>:3g" "-!v\\  g30          <
+ |!`"O":+1_:.:03p>03g+:"O"`|
+ @               ^  p3\\" ":<
+2 234567890123456789012345678901234567890123456789012345678901234567890123456789"""
+COLLATZ = "&>:.:1-#v_@\n        >:2%#v_2/  v\n             >3*1+v\n ^                <<"
+
+
+def six_programs(num: int) -> Load:
+    """Hello world, factorial, greatest common divisor, reversal, primes below 80 by a sieve (p and g), Collatz."""
+    rng = np.random.default_rng(0)
+
+    def one(i: int) -> tuple[str, bytes]:
+        return (
+            (HELLO, b""),
+            (FACTORIAL, b"%d" % rng.integers(1, 21)),
+            (GREATEST_DIVISOR, b"%d %d" % tuple(rng.integers(1, 120, 2))),
+            (REVERSE, rng.integers(97, 123, 12, dtype=np.uint8).tobytes()),
+            (PRIMES, b""),
+            (COLLATZ, b"%d" % rng.integers(2, 40)),
+        )[i % 6]
+
+    programs, data = zip(*(one(i) for i in range(num)), strict=True)
+    return Load(list(programs), list(data))
+
+
+def factorial(num: int) -> Load:
+    """One program on many inputs."""
+    return Load([FACTORIAL] * num, [b"%d" % n for n in np.random.default_rng(0).integers(1, 21, num)])
+
+
+def echo_and_endless(num: int) -> Load:
+    """One program in a hundred never ends."""
+    values = np.random.default_rng(0).integers(97, 123, (num, 8), dtype=np.uint8)
+    return Load(["><" if i % 100 == 50 else "~:1+!#@_," for i in range(num)], [row.tobytes() for row in values])
+
+
+def befunge_in_python(load: Load, config: Config) -> Run:
+    """A chain of ifs, without options."""
+    fields = [[chr(cell) for cell in befunge_reference.playfield(program)] for program in load.programs]
+
+    def run_one(field: list[str], data: bytes) -> int:
+        cells, stack, output = field.copy(), [], bytearray()
+        x, y, dx, dy, is_string, num_read, steps, max_steps = 0, 0, 1, 0, False, 0, 0, config.max_steps
+        push = stack.append
+
+        def pop() -> int:
+            return stack.pop() if stack else 0
+
+        while steps < max_steps:
+            cell = cells[80 * y + x]
+            steps += 1
+            if is_string and cell != '"':
+                push(ord(cell))
+            elif cell == " ":
+                pass
+            elif "0" <= cell <= "9":
+                push(ord(cell) - 48)
+            elif cell == ">":
+                dx, dy = 1, 0
+            elif cell == "<":
+                dx, dy = -1, 0
+            elif cell == "^":
+                dx, dy = 0, -1
+            elif cell == "v":
+                dx, dy = 0, 1
+            elif cell == ":":
+                a = pop()
+                push(a)
+                push(a)
+            elif cell == "_":
+                dx, dy = -1 if pop() else 1, 0
+            elif cell == "|":
+                dx, dy = 0, -1 if pop() else 1
+            elif cell == "#":
+                x, y = x + dx, y + dy
+            elif cell in "+-*/%`":
+                a, b = pop(), pop()
+                push(befunge_reference.wrap(befunge_reference.calculate(cell, b, a), 64))
+            elif cell == "g":
+                a, b = pop(), pop()
+                push(ord(cells[80 * a + b]) if 0 <= a < 25 and 0 <= b < 80 else 0)
+            elif cell == "p":
+                a, b, value = pop(), pop(), pop()
+                if 0 <= a < 25 and 0 <= b < 80:
+                    cells[80 * a + b] = chr(value & 255)
+            elif cell == '"':
+                is_string = not is_string
+            elif cell == "\\":
+                a, b = pop(), pop()
+                push(a)
+                push(b)
+            elif cell == "$":
+                pop()
+            elif cell == "!":
+                push(0 if pop() else 1)
+            elif cell == ".":
+                output += b"%d " % pop()
+            elif cell == ",":
+                output.append(pop() & 255)
+            elif cell == "~":
+                push(data[num_read] if num_read < len(data) else -1)
+                num_read += 1
+            elif cell == "&":
+                value, num_read = befunge_reference.parse_integer(data, num_read)
+                push(-1 if value is None else value)
+            elif cell == "@":
+                break
+            x, y = (x + dx) % 80, (y + dy) % 25
+        return steps
+
+    return lambda: sum(run_one(*each) for each in zip(fields, load.data, strict=True))
+
+
+def befunge_options(config: Config) -> befunge_reference.Options:
+    return befunge_reference.Options(stack_limit=STACK_LIMIT, max_output=MAX_BEFUNGE_OUTPUT, max_steps=config.max_steps)
+
+
+def befunge_in_jax(load: Load, config: Config) -> Run:
+    """The package's own."""
+    batch, options = jax_befunge.encode(load.programs, load.data), befunge_options(config)
+    return lambda: int(np.asarray(jax_befunge.run(batch, options).steps).sum(dtype=np.int64))
+
+
+def befunge_in_jax_threads(load: Load, config: Config) -> Run:
+    """The same, half of the batch in each of two threads."""
+    halves = [befunge_in_jax(Load(load.programs[i::2], load.data[i::2]), config) for i in range(2)]
+    threads = ThreadPoolExecutor(2)
+    return lambda: sum(threads.map(lambda run: run(), halves))
+
+
+def befunge_in_c(load: Load, config: Config) -> Run | None:
+    """One thread."""
+    library = compiled("naive_befunge.c")
+    if library is None:
+        return None
+    sources = np.array([befunge_reference.playfield(program) for program in load.programs], np.uint8)
+    data, data_lengths = rows(load.data)
+    limits = (ctypes.c_long(config.max_steps), STACK_LIMIT, MAX_BEFUNGE_OUTPUT)
+    library.run_batch.restype = ctypes.c_long
+    return lambda: library.run_batch(
+        len(sources), pointer(sources), pointer(data), pointer(data_lengths), data.shape[1], *limits
+    )
+
+
+# Of both
 
 
 def rows(texts: list[bytes]) -> tuple[np.ndarray, np.ndarray]:

@@ -227,8 +227,8 @@ class TestBadInput:
             befunge.encode([])
         with pytest.raises(ValueError, match="stack_limit must be a number"):
             befunge.run(befunge.encode(["@"]), Options())
-        with pytest.raises(ValueError, match="lanes"):
-            befunge.run(befunge.encode(["@"]), lanes=0)
+        with pytest.raises(ValueError, match="num_lanes"):
+            befunge.run(befunge.encode(["@"]), num_lanes=0)
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +239,7 @@ def by_hand_and_published() -> tuple[list, list[Outcome]]:
 
     @jax.jit
     def run(batch):
-        return befunge.run(batch, LIMITS, lanes=64), jnp.arange(3) * 1.5
+        return befunge.run(batch, LIMITS, num_lanes=64), jnp.arange(3) * 1.5
 
     ended, other = run(batch)
     assert other.dtype == jnp.float32 and jnp.arange(3).dtype == jnp.int32
