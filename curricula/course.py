@@ -125,6 +125,33 @@ class Mixture:
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class Drill:
+    """The same few instances over and over; a teacher that has nothing to learn.
+
+    Attributes:
+      rows: all of them.
+      num_rows: of a pool that is dealt, drawn from them with replacement.
+    """
+
+    rows: Pool
+    num_rows: int
+
+    def init(self) -> tuple[()]:
+        """Nothing."""
+        return ()
+
+    def deal(self, state: tuple[()], key: jax.Array) -> Pool:
+        """Some of the instances."""
+        del state
+        return pool.take(self.rows, jax.random.randint(key, (self.num_rows,), 0, self.rows.num_rows))
+
+    def report(self, state: tuple[()], rows, row, is_over, is_solved, advantage=None, axis=None) -> tuple[()]:
+        """Nothing, whatever is told."""
+        del rows, row, is_over, is_solved, advantage, axis
+        return state
+
+
 def mean_so_far(x: jax.Array, is_over: jax.Array) -> jax.Array:
     """Of each step, the mean over its episode's steps up to it; episodes follow one another along T: `[T, B]`."""
 

@@ -278,7 +278,7 @@ def learn_and_answer(config: Config, lesson: Lesson, stop: Stop) -> dict[str, An
         sizes = {task.name: room.of_levels(task, lesson.way.has_pad) for task in lesson.tasks}
         budget = make_budget(config, lesson, sizes)
         questions = make_exam(config, lesson, policy, sizes, budget.num_steps)
-        weights = jax.vmap(lambda key: policy.init(key, num_seen))(keys_of(config, 0))
+        weights = jax.jit(jax.vmap(lambda key: policy.init(key, num_seen)))(keys_of(config, 0))
         schedule = lesson.schedule if lesson.practises else ""
         result: dict[str, Any] = {"task": lesson.task_name, "arm": lesson.way.name, "schedule": schedule}
         if lesson.way.arm is None:

@@ -10,14 +10,12 @@ import jax
 def flops(function: Callable[..., Any], *arguments: Any) -> float:
     """Floating-point operations of the matrix products and convolutions of one call, two for each multiplication.
 
-    All else, a few operations for each number, is left out. Loops of a known length count as often as they turn, of
-    the branches of a condition the dearest one counts. It is the mathematics that is counted, whatever the compiler
-    makes of it. Nothing runs; of a jitted function the program is the one that a call would use.
+    All else, a few operations for each number, is left out. Loops count as often as they turn, but those of unknown
+    length once; of the branches of a condition the dearest one counts. It is the mathematics that is counted, whatever
+    the compiler makes of it. Nothing runs; of a jitted function the program is the one that a call would use.
 
     Args:
       arguments: of the function, or `jax.ShapeDtypeStruct`s like them.
-
-    Raises ValueError if there is a product in a loop of unknown length.
     """
     return _of_program(jax.make_jaxpr(function)(*arguments).jaxpr)
 
@@ -36,8 +34,6 @@ def _of_equation(equation: Any) -> float:
         features = kernel.shape[parameters["dimension_numbers"].rhs_spec[0]]
         return 2.0 * equation.outvars[0].aval.size * kernel.size / features
     inner = [_of_program(program) for program in _programs(tuple(parameters.values()))]
-    if name == "while" and sum(inner):
-        raise ValueError("a loop of unknown length holds a matrix product: it cannot be counted")
     if name == "cond":
         return max(inner)
     repeats = 1

@@ -21,7 +21,7 @@ class ChoiceKnobs(NamedTuple):
     range: int  # entries are from -range to range, at most 9
 
 
-def orthogonal_choice() -> Stream:
+def orthogonal_choice(levels: Levels | None = None) -> Stream:
     """Tells which of four vectors is orthogonal to another.
 
     - Prompt: the vector and then four candidates, each followed by BLANK. An entry is a digit, after a MINUS if it is
@@ -33,8 +33,11 @@ def orthogonal_choice() -> Stream:
     - Floor: 1/4.
     - Kin: none close (multiply and accumulate); four-way choices of this form are Table 3 of Han et al., "General
       Intelligence Requires Reward-based Pretraining" (2025), in three dimensions.
+
+    Args:
+      levels: of `ChoiceKnobs`, instead of the usual ones.
     """
-    levels = Levels(
+    levels = levels or Levels(
         train=(
             ChoiceKnobs(2, 2),
             ChoiceKnobs(3, 2),

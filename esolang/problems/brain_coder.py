@@ -81,7 +81,7 @@ def _two(r: Random) -> Numbers:
 
 
 def _bits() -> tuple[Numbers, ...]:
-    return tuple(map(list, itertools.product((0, 1), repeat=3)))
+    return tuple([a, b, c] for a in range(2) for b in range(2) for c in range(2))
 
 
 def _logic(x: Numbers) -> Numbers:
