@@ -127,8 +127,7 @@ class Writing:
         after = jax.tree.map(lambda new, old: jnp.where(is_legal, new, old), written, episode)
         is_finished = is_legal & (after.time == self.rules.capacity)
         grade = grading.grader(self.rules.options, self.rules.reward, self.rules.prefers_short)
-        asked = is_finished, after.linked, self.problem[episode.row]
-        marks = grade(*(x[None] for x in asked), self.cases)
+        marks = grade(is_finished[None], after.linked[None], self.problem[episode.row][None], self.cases)
         return after._replace(
             last_action=jnp.where(is_going_on, action, episode.last_action),
             is_right=after.is_right | marks.is_right[0],
