@@ -119,7 +119,7 @@ class Config:
     """Instances of each level, for each seed, that the last measurement asks for."""
     max_exam_steps: int = 512
     """Levels beyond those trained on are not asked for where episodes may be longer."""
-    learn: PolicyGradientConfig = PolicyGradientConfig(num_minibatches=2)
+    learn: PolicyGradientConfig = PolicyGradientConfig(learning_rate=2e-3, num_minibatches=2, entropy_weight=0.05)
     imitate: SupervisedConfig = SupervisedConfig(learning_rate=2e-3)
     """Its batch size is not used: it is such that an iteration has as many tokens as one of learning from reward."""
     search: SearchConfig = SearchConfig(num_simulations=16)
@@ -369,7 +369,7 @@ def make_teacher(config: Config, lesson: Lesson) -> Course | Mixture:
 def make_schedule(name: ScheduleName, num_levels: int) -> Schedule:
     """Of a task with so many training levels."""
     return {
-        "staircase": lambda: Staircase(num_levels, up=0.9, window=64),
+        "staircase": lambda: Staircase(num_levels, up=0.9, down=0.0, window=64),
         "uniform": lambda: uniform(num_levels),
         "hardest": lambda: only(num_levels - 1, num_levels),
         "learnability": lambda: Learnability(num_levels),
