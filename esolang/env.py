@@ -3,7 +3,7 @@
 rules = Rules(capacity=16)
 bank = cases.bank(ladder.problems(), "train", 256)
 rows = Writing(rules, cases.draw(bank, key, 8), problem)  # an environment; each row is to be solved by a program
-practice.by_reward(..., teacher=Lessons(rules, bank, schedule, num_rows=256), num_steps=rules.capacity)
+practice.by_reward(..., teacher=lessons.Lessons(rules, bank, schedule, num_rows=256), num_steps=rules.capacity)
 
 An action is a token of `esolang.brainfuck`: 1 to 8 for `><+-.,[]`, 0 for the end, after which nothing but the end can
 be written. All episodes take as many steps as a program has room, so that those that begin together end together and
@@ -18,13 +18,10 @@ from typing import Any, NamedTuple, get_args
 import jax
 import jax.numpy as jnp
 
-from curricula.course import mean_so_far
-from curricula.schedules.schedule import Schedule
 from esolang import grading
 from esolang.brainfuck_reference import COMMANDS, Options
 from esolang.brainfuck_words import CLOSE, END, OPEN
 from esolang.grading import Kind
-from esolang.problems import cases as banks
 from esolang.problems.brain_coder import DIALECT
 from esolang.problems.cases import Cases
 
@@ -58,6 +55,10 @@ class Rules:
             raise ValueError(f"capacity must be at least 1, got {self.capacity}")
         if self.reward not in get_args(Kind):
             raise ValueError(f"reward must be {' or '.join(get_args(Kind))}, got {self.reward!r}")
+
+    def rows(self, cases: Cases, problem: jax.Array) -> "Writing":
+        """A row for each of these problems: int32 `[N]`."""
+        return Writing(self, cases, problem)
 
     def num_tokens(self, num_problems: int) -> int:
         """Numbers seen are below it."""
@@ -179,54 +180,3 @@ def _write(episode: Episode, action: jax.Array) -> Episode:
 def text(linked: Any) -> str:
     """A program as it is read by people: of tokens, linked or not, `[C]`."""
     return "".join(COMMANDS[(int(token) & 15) - 1] for token in linked if int(token) & 15)
-
-
-@dataclasses.dataclass(frozen=True)
-class Lessons:
-    """Teaches problems by a schedule: a teacher of `rl_pretrain.practice`. Every pool has other cases of the bank.
-
-    Attributes:
-      bank: cases to train on, of all problems.
-      schedule: over problems, the easiest first.
-      num_rows: programs of a pool.
-      group: so many rows in a row are the same problem, for baselines that compare tries of one.
-      num_cases: of each problem in a pool.
-    """
-
-    rules: Rules
-    bank: Cases
-    schedule: Schedule
-    num_rows: int
-    group: int = 1
-    num_cases: int = 8
-
-    def __post_init__(self):
-        if self.group < 1 or self.num_rows < 1 or self.num_rows % self.group:
-            raise ValueError(f"num_rows must be a multiple of group, got {self.num_rows} and {self.group}")
-
-    def init(self) -> Any:
-        """What the schedule knows before any program."""
-        return self.schedule.init()
-
-    def deal(self, state: Any, key: jax.Array) -> Writing:
-        """Rows of the problems that the schedule chooses."""
-        case_key, problem_key = jax.random.split(key)
-        problem = self.schedule.sample(state, problem_key, self.num_rows // self.group)
-        return Writing(self.rules, banks.draw(self.bank, case_key, self.num_cases), jnp.repeat(problem, self.group))
-
-    def report(
-        self,
-        state: Any,
-        rows: Writing,
-        row: jax.Array,
-        is_over: jax.Array,
-        is_solved: jax.Array,
-        advantage: jax.Array | None = None,
-        axis: str | None = None,
-    ) -> Any:
-        """See `curricula.course.Course.report`."""
-        surprise = None if advantage is None else mean_so_far(jnp.abs(advantage), is_over).ravel()
-        told: Any = (rows.level[row.ravel()], is_solved.ravel(), surprise, is_over.ravel())
-        if axis is not None:
-            told = jax.tree.map(lambda x: jax.lax.all_gather(x, axis).ravel(), told)
-        return self.schedule.update(state, *told)

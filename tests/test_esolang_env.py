@@ -12,7 +12,8 @@ from jax.extend.core import jaxprs_in_params
 from curricula.schedules.fixed import uniform
 from esolang import brainfuck, brainfuck_reference, env, grading
 from esolang.brainfuck_reference import COMMANDS
-from esolang.env import Lessons, Rules, Writing
+from esolang.env import Rules, Writing
+from esolang.lessons import Lessons
 from esolang.paper_problems import Case
 from esolang.problems import brain_coder, cases, coding, ladder
 from esolang.problems.cases import Cases
