@@ -31,6 +31,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
+import absl.logging
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -120,6 +121,15 @@ def each(settings: Settings, key: jax.Array, num: int, split: Split = "train") -
 def read(source: Sequence[Mapping[str, Any]], room: int | None = None) -> Example:
     """All examples of a data source, as `examples` gives them."""
     return stack((Example(**source[i]) for i in range(len(source))), room)
+
+
+def on_disk(settings: Settings, num: int, data_dir: Any, seed: int = 0) -> Example:
+    """`num` examples of each level to train on, from files that are written, without a word, when first needed."""
+    tfds.disable_progress_bar()
+    absl.logging.set_verbosity(absl.logging.ERROR)
+    builder = Demonstrations(settings, num_train=num, num_test=1, data_dir=data_dir, seed=seed)
+    builder.download_and_prepare()
+    return read(builder.as_data_source("train"))  # pyright: ignore[reportCallIssue]
 
 
 def stack(rows: Iterable[Example], room: int | None = None) -> Example:

@@ -185,10 +185,7 @@ def make_world(config: Config, regime: Regime) -> World:
     def read(variant: demonstrations.Variant) -> Example:
         settings = demonstrations.Settings(task, variant=variant, regime=regime)
         num = config.num_fixed if regime == "fixed" else config.num_fresh
-        place = RUNS / config.name / "data"
-        builder = demonstrations.Demonstrations(settings, num_train=num, num_test=1, data_dir=place, seed=config.seed)
-        builder.download_and_prepare()
-        return demonstrations.read(builder.as_data_source("train"))  # pyright: ignore[reportCallIssue]
+        return demonstrations.on_disk(settings, num, RUNS / config.name / "data", config.seed)
 
     longest = [max(column) for column in zip(*room.of_levels(task, with_trace=True), strict=True)]
     return World(task, traces.says(task), read("answer"), read("trace"), *longest)

@@ -32,7 +32,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -41,6 +41,10 @@ import numpy as np
 from curricula import act_pool, demonstrations, floor, pool, room, split, traces
 from curricula.act import Act
 from curricula.course import Course, Mixture
+from curricula.memory.memory import Memory
+from curricula.memory.small_window import SmallWindow
+from curricula.memory.stack import Stack
+from curricula.memory.tape import Tape
 from curricula.room import Room
 from curricula.schedules.advantage_bandit import AdvantageBandit
 from curricula.schedules.fixed import only, uniform
@@ -67,6 +71,8 @@ from rl_pretrain.settings import SettingError, at_least
 from rl_pretrain.supervised import Demonstration, SupervisedConfig
 
 RUNS = Path("runs/synthetic_tasks")
+MEMORIES: dict[str, Memory] = {"tape": Tape(80), "stack": Stack(80)}
+PATIENCE = 2  # operations of a memory in a row for which a task waits
 ArmName = Literal["rpt", "rpt-pad", "spt-answer", "spt-trace", "spt-noisy", "rft", "rft-trace", "search", "random"]
 ScheduleName = Literal["staircase", "uniform", "hardest", "learnability", "progress", "advantage"]
 
@@ -87,7 +93,8 @@ class Config:
     """Devices that share the episodes and the demonstrations of every reasoner, gradients averaged over them."""
 
     tasks: tuple[str, ...] = ("copy", "reverse")
-    """Names of tasks, see curricula/README.md; names joined by + are learnt together."""
+    """Names of tasks, see curricula/README.md. Names joined by + are learnt together; `:tape` or `:stack` behind a name
+    gives the reasoner that memory, and lets it see one token at a time."""
     arms: tuple[ArmName, ...] = ("rpt",)
     schedules: tuple[ScheduleName, ...] = ("staircase",)
     """Which training levels come when, for learning from reward. Demonstrations are of all levels alike."""
@@ -101,7 +108,7 @@ class Config:
     num_layers: int = 2
     iterations: int = 300
     """Rollouts, or as many tokens of demonstrations; of rft half and half."""
-    num_places: int = 128
+    num_places: int = 64
     """Episodes side by side, for each seed."""
     group: int = 1
     """Tries of each instance; more than one for the baseline `group`."""
@@ -119,7 +126,7 @@ class Config:
     """Instances of each level, for each seed, that the last measurement asks for."""
     max_exam_steps: int = 512
     """Levels beyond those trained on are not asked for where episodes may be longer."""
-    learn: PolicyGradientConfig = PolicyGradientConfig(learning_rate=2e-3, num_minibatches=2, entropy_weight=0.05)
+    learn: PolicyGradientConfig = PolicyGradientConfig(learning_rate=3e-3, num_minibatches=2, entropy_weight=0.05)
     imitate: SupervisedConfig = SupervisedConfig(learning_rate=2e-3)
     """Its batch size is not used: it is such that an iteration has as many tokens as one of learning from reward."""
     search: SearchConfig = SearchConfig(num_simulations=16)
@@ -136,8 +143,27 @@ class Config:
         for weight in self.kl_weights:
             if weight < 0:
                 raise SettingError(f"kl_weights must be at least 0, got {weight}")
-        for names, arm in itertools.product(self.tasks, self.arms):
-            check_fit(names, [find_task(name) for name in names.split("+")], arm)
+        for spec, arm in itertools.product(self.tasks, self.arms):
+            check_fit(read_spec(spec), arm)
+
+
+class Spec(NamedTuple):
+    """What is learnt together."""
+
+    tasks: tuple[Stream | Act, ...]
+    memory: str  # of the reasoner: tape, stack, or nothing
+
+    @property
+    def name(self) -> str:
+        return "+".join(task.name for task in self.tasks) + (f":{self.memory}" if self.memory else "")
+
+
+def read_spec(text: str) -> Spec:
+    """Of `copy`, `copy+reverse`, `copy:tape`. Raises SettingError for names that mean nothing."""
+    names, _, memory = text.partition(":")
+    if memory not in ("", "tape", "stack"):
+        raise SettingError(f"a memory is tape or stack, got {memory!r}")
+    return Spec(tuple(find_task(name) for name in names.split("+")), memory)
 
 
 def find_task(name: str) -> Stream | Act:
@@ -148,29 +174,51 @@ def find_task(name: str) -> Stream | Act:
     return known[name]
 
 
-def check_fit(names: str, tasks: list[Stream | Act], arm: ArmName) -> None:
+def check_fit(spec: Spec, arm: ArmName) -> None:
     """Raises SettingError for an arm that cannot learn these tasks."""
-    is_read = [isinstance(task, Stream) for task in tasks]
-    if len(tasks) > 1 and not all(is_read):
-        raise SettingError(f"tasks that are acted in cannot be mixed, got {names}")
-    if arm == "search" and any(is_read):
-        raise SettingError(f"search needs a task that is acted in, got {names}")
-    if arm.startswith(("spt", "rft", "rpt-pad")) and not all(is_read):
-        raise SettingError(f"{arm} needs a task that is read, got {names}")
+    is_read = all(isinstance(task, Stream) for task in spec.tasks)
+    if (len(spec.tasks) > 1 or spec.memory) and not is_read:
+        raise SettingError(f"tasks that are acted in are learnt alone and without a memory, got {spec.name}")
+    if spec.memory and arm not in ("rpt", "random"):
+        raise SettingError(f"{arm} cannot use a memory, got {spec.name}")
+    if arm == "search" and is_read:
+        raise SettingError(f"search needs a task that is acted in, got {spec.name}")
+    if arm.startswith(("spt", "rft", "rpt-pad")) and not is_read:
+        raise SettingError(f"{arm} needs a task that is read, got {spec.name}")
     if arm in ("rpt-pad", "spt-trace", "spt-noisy", "rft-trace"):
-        for task in tasks:
+        for task in spec.tasks:
             if task.name not in traces.TRACES or traces.TRACES[task.name].steps is None:
                 raise SettingError(f"{arm} needs a task with steps before its answer, got {task.name}")
 
 
-SOLVED = ("tape_copy", "tape_reverse", "emit_counter", "swap_sort")
 PRESETS = {
-    "solve": Config(name="solve", tasks=SOLVED, num_seeds=1, stop_when_solved=True),
-    "schedules": Config(name="schedules", schedules=("staircase", "hardest", "uniform")),
+    "solve": Config(
+        name="solve",
+        tasks=(
+            *("tape_copy", "tape_reverse", "tape_repeat", "swap_sort", "emit_counter", "register_fibonacci"),
+            *("register_factorial", "copy:tape", "reverse:stack", "closing:stack", "stack_machine:stack", "dyck:stack"),
+        ),
+        num_seeds=1,
+        iterations=400,
+        save_every=20,
+        max_exam_steps=128,
+        stop_when_solved=True,
+    ),
+    "schedules": Config(
+        name="schedules",
+        tasks=("copy:tape", "tape_reverse", "swap_sort"),
+        schedules=("staircase", "hardest", "uniform"),
+        iterations=100,
+        max_exam_steps=128,
+    ),
     "arms": Config(
         name="arms",
-        tasks=("addition", "sort", "finite_automaton", "group_word"),
-        arms=("random", "rpt", "spt-answer", "spt-trace", "spt-noisy", "rft", "rft-trace"),
+        tasks=("group_word", "dyck", "addition", "sort"),
+        arms=("random", "rpt", "spt-answer", "spt-trace", "rft"),
+        schedules=("uniform",),  # as the demonstrations are
+        width=32,
+        num_examples=2048,
+        learn=PolicyGradientConfig(num_minibatches=2),
     ),
     "search": Config(name="search", tasks=("emit_counter", "swap_sort", "countdown"), arms=("search", "rpt")),
     "tiny": Config(
@@ -226,21 +274,23 @@ def ways_of(config: Config) -> list[Way]:
 class Lesson:
     """What one training is about."""
 
-    tasks: tuple[Stream | Act, ...]
+    spec: Spec
     way: Way
     schedule: ScheduleName
+
+    @property
+    def tasks(self) -> tuple[Stream | Act, ...]:
+        return self.spec.tasks
 
     @property
     def practises(self) -> bool:
         return bool(self.way.arm and self.way.arm.practises)
 
     @property
-    def task_name(self) -> str:
-        return "+".join(task.name for task in self.tasks)
-
-    @property
     def name(self) -> str:
-        return "-".join([self.task_name, self.way.name, *([self.schedule] if self.practises else [])])
+        return "-".join(
+            [self.spec.name.replace(":", "-with-"), self.way.name, *([self.schedule] if self.practises else [])]
+        )
 
 
 def main(config: Config) -> None:
@@ -263,8 +313,8 @@ def main(config: Config) -> None:
 def lessons_of(config: Config) -> list[Lesson]:
     """All that is to be learnt. The schedule makes no difference to arms without practice: they come once."""
     lessons = [
-        Lesson(tuple(find_task(name) for name in names.split("+")), way, schedule)
-        for names, way, schedule in itertools.product(config.tasks, ways_of(config), config.schedules)
+        Lesson(read_spec(spec), way, schedule)
+        for spec, way, schedule in itertools.product(config.tasks, ways_of(config), config.schedules)
     ]
     return [lesson for lesson in lessons if lesson.practises or lesson.schedule == config.schedules[0]]
 
@@ -280,7 +330,7 @@ def learn_and_answer(config: Config, lesson: Lesson, stop: Stop) -> dict[str, An
         questions = make_exam(config, lesson, policy, sizes, budget.num_steps)
         weights = jax.jit(jax.vmap(lambda key: policy.init(key, num_seen)))(keys_of(config, 0))
         schedule = lesson.schedule if lesson.practises else ""
-        result: dict[str, Any] = {"task": lesson.task_name, "arm": lesson.way.name, "schedule": schedule}
+        result: dict[str, Any] = {"task": lesson.spec.name, "arm": lesson.way.name, "schedule": schedule}
         if lesson.way.arm is None:
             chances = jax.tree.map(jnp.zeros_like, weights)  # all that is legal is equally likely
             result |= {
@@ -317,6 +367,7 @@ def make_budget(config: Config, lesson: Lesson, sizes: dict[str, list[Room]]) ->
     """Rollouts have room for two of the longest training episodes, or as told."""
     longest = max(sum(sizes[task.name][level]) for task in lesson.tasks for level in range(task.levels.num_train))
     longest += len(lesson.tasks) > 1  # the token that says which task it is
+    longest *= 2 if lesson.spec.memory else 1  # an operation before each token of the answer
     return Budget(
         config.iterations,
         config.num_places,
@@ -348,11 +399,13 @@ def make_training(config: Config, lesson: Lesson, policy: Policy, budget: Budget
 def make_policy(config: Config, lesson: Lesson) -> tuple[Policy, int]:
     """The network, and how many tokens it sees at a time."""
     is_read = isinstance(lesson.tasks[0], Stream)
-    kind = ("causal" if is_read else "mlp") if config.kind == "auto" else config.kind
+    kind = ("causal" if is_read and not lesson.spec.memory else "mlp") if config.kind == "auto" else config.kind
     if lesson.way.name == "search" and kind not in ("mlp", "window"):
         raise SettingError(f"search needs a network that sees the present only, mlp or window, got {kind}")
-    network = TokenConfig(NUM_TOKENS, NUM_TOKENS, kind, config.width, config.num_layers)
-    return policies.make(network), lesson.tasks[0].observation_shape[0]
+    memory, num_seen = MEMORIES.get(lesson.spec.memory), lesson.tasks[0].observation_shape[0]
+    num_actions = NUM_TOKENS + (len(memory.operations) if memory else 0)
+    network = TokenConfig(num_actions, num_actions, kind, config.width, config.num_layers)
+    return policies.make(network), num_seen + (memory.num_shown if memory else 0)
 
 
 def make_teacher(config: Config, lesson: Lesson) -> Course | Mixture:
@@ -389,7 +442,9 @@ def split_of(task: Stream | Act) -> Literal["train"] | None:
 
 
 def make_world(lesson: Lesson, rows: Any, pad_room: int) -> Any:
-    """What the reasoner sees: the rows, with a pad before the answer if the arm has one."""
+    """What the reasoner sees: the rows, behind a memory, or with a pad before the answer if the arm has one."""
+    if lesson.spec.memory:
+        return SmallWindow(rows, MEMORIES[lesson.spec.memory], patience=PATIENCE)
     if not lesson.way.has_pad:
         return rows
     says = {token for task in lesson.tasks if isinstance(task, Stream) for token in traces.says(task)}
@@ -402,10 +457,8 @@ def read_demonstrations(config: Config, lesson: Lesson) -> Demonstration:
     for i, task in enumerate(lesson.tasks):
         assert isinstance(task, Stream)  # as check_fit saw to
         settings = demonstrations.Settings(task, variant=lesson.way.variant, noise=lesson.way.noise)
-        place, num = RUNS / config.name / "data", config.num_examples
-        builder = demonstrations.Demonstrations(settings, num_train=num, num_test=1, data_dir=place, seed=config.seed)
-        builder.download_and_prepare()
-        example = demonstrations.read(builder.as_data_source("train"))  # pyright: ignore[reportCallIssue]
+        place = RUNS / config.name / "data"
+        example = demonstrations.on_disk(settings, config.num_examples, place, config.seed)
         is_mixed = len(lesson.tasks) > 1
         examples.append(demonstrations.announce(example, FIRST_SYMBOL + i) if is_mixed else example)
     return Demonstration(*map(jnp.asarray, demonstrations.as_seen(demonstrations.join(examples))))
@@ -442,6 +495,7 @@ class Exam:
         if sum(self.sizes[task.name][level]) > self.config.max_exam_steps and not is_taught:
             return np.full(self.config.num_seeds, np.nan)
         num_steps = self.num_steps if is_taught else self.config.max_exam_steps  # two lengths, two compilations
+        num_steps *= 2 if self.lesson.spec.memory else 1
         keys = jax.vmap(lambda key: jax.random.fold_in(key, level))(keys_of(self.config, 2**30 + i))
         return np.asarray(self.ask(i, num_steps, weights, level, keys)).mean(axis=1)
 
@@ -497,7 +551,7 @@ def floor_of(task: Stream | Act, level: int) -> float:
 def open_run(config: Config, lesson: Lesson) -> Run:
     """The directory of one training, for this process alone. Raises RunError where it holds another run."""
     directory = RUNS / config.name / lesson.name
-    settings = dataclasses.asdict(config) | {"task": lesson.task_name, "way": dataclasses.asdict(lesson.way)}
+    settings = dataclasses.asdict(config) | {"task": lesson.spec.name, "way": dataclasses.asdict(lesson.way)}
     settings["schedule"] = lesson.schedule
     for which in ("resume", "tasks", "arms", "schedules", "kl_weights"):  # of the whole, not of this part
         del settings[which]

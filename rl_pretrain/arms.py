@@ -253,7 +253,14 @@ def _over_seeds(function: Callable, in_axes: Any, num_devices: int) -> Any:
     mapped = jax.vmap(function, in_axes)
     if num_devices == 1:
         return jax.jit(mapped)
-    return jax.pmap(mapped, AXIS, in_axes=None, out_axes=None, devices=jax.devices()[:num_devices])
+    devices = jax.devices()[:num_devices]
+
+    def on_device(place: jax.Array, arguments: Any) -> Any:
+        del place  # a pmap needs something that differs
+        return mapped(*arguments)
+
+    parallel = jax.pmap(on_device, AXIS, in_axes=(0, None), out_axes=None, devices=devices)
+    return lambda *arguments: parallel(jnp.arange(num_devices), arguments)
 
 
 def seed_keys(seed: int, num_seeds: int, i: int) -> jax.Array:
