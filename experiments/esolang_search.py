@@ -93,15 +93,17 @@ class Config:
     """Best programs that are kept."""
     queue_updates: int = 1
     """Updates by their likelihood after each rollout."""
+    patience: int = 200
+    """Iterations without a better program after which a search begins anew, with new weights and an empty queue."""
     save_every: int = 50
     """Iterations between checkpoints, at which it is asked whether all seeds have found a program."""
     learn: PolicyGradientConfig = PolicyGradientConfig(
-        baseline="mean", num_epochs=1, num_minibatches=1, learning_rate=3e-3, entropy_weight=0.05
+        baseline="mean", num_epochs=1, num_minibatches=1, learning_rate=3e-3, entropy_weight=0.1
     )
 
     def __post_init__(self):
         at_least(1, self, "num_seeds", "capacity", "max_steps", "num_cases", "num_hidden", "iterations", "num_places")
-        at_least(1, self, "width", "queue_size", "save_every")
+        at_least(1, self, "width", "queue_size", "patience", "save_every")
         at_least(0, self, "queue_updates")
         for name in self.problems:
             find_problem(name)
@@ -134,7 +136,8 @@ class Search(NamedTuple):
 
     train: TrainState
     queue: Queue
-    found_at: jax.Array  # int32: iterations until a program was right, -1 as long as none was
+    best_at: jax.Array  # int32: the iteration that found the best program of the queue
+    found_at: jax.Array  # int32: the iteration that found a right program, -1 as long as none has
     program: jax.Array  # int32 [C]: the first one that was
 
 
@@ -222,15 +225,16 @@ def make_search(config: Config) -> tuple[Callable[..., Search], Callable[..., tu
     updates = config.learn.num_epochs * config.learn.num_minibatches + config.queue_updates
     optimizer = policy_gradient.make_optimizer(config.learn, config.iterations * updates)
 
-    @jax.jit
-    @jax.vmap
     def begin(key: jax.Array) -> Search:
         train = learner.init(optimizer, policy.init(key, num_seen))
         queue = priority_queue.empty(config.queue_size, config.capacity, num_seen)
-        return Search(train, queue, jnp.int32(-1), jnp.zeros(config.capacity, jnp.int32))
+        return Search(train, queue, jnp.int32(0), jnp.int32(-1), jnp.zeros(config.capacity, jnp.int32))
 
     def improve(rows: Writing, search: Search, i: jax.Array, key: jax.Array) -> tuple[Search, dict[str, jax.Array]]:
-        play_key, learn_key = jax.random.split(key)
+        play_key, learn_key, begin_key = jax.random.split(key, 3)
+        is_stuck = (search.found_at < 0) & (i - search.best_at > config.patience)
+        fresh = begin(begin_key)._replace(best_at=i)
+        search = jax.tree.map(lambda new, old: jnp.where(is_stuck, new, old), fresh, search)
         episodes = jax.vmap(rows.at)(jnp.arange(config.num_places))
         size = play_key, episodes, config.capacity
         played = rollout.play(rows, policy, search.train.params, *size, renew=rows.renew, note=rows.is_solved)
@@ -247,9 +251,10 @@ def make_search(config: Config) -> tuple[Callable[..., Search], Callable[..., tu
         is_first = (search.found_at < 0) & jnp.any(is_right)
         program = jnp.where(is_first, played.action[:, jnp.argmax(is_right)], search.program)
         scalars |= {"best": queue.reward[0], "mean": jnp.mean(played.reward[-1]), "right": jnp.mean(is_right)}
-        return Search(train, queue, jnp.where(is_first, i, search.found_at), program), scalars
+        best_at = jnp.where(queue.reward[0] > search.queue.reward[0], i, search.best_at)
+        return Search(train, queue, best_at, jnp.where(is_first, i, search.found_at), program), scalars
 
-    return begin, jax.jit(jax.vmap(improve, in_axes=(None, 0, None, 0)))
+    return jax.jit(jax.vmap(begin)), jax.jit(jax.vmap(improve, in_axes=(None, 0, None, 0)))
 
 
 def share_right(config: Config, problem: Coding, program: str) -> float:
