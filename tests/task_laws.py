@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from curricula import pool, vocabulary
 from curricula.stream import Instance, Stream
@@ -167,3 +168,14 @@ def _play(rows: pool.Pool, keys: jax.Array, mode: int) -> tuple[jax.Array, jax.A
         return earned, rows.is_solved(episode), steps
 
     return jax.vmap(play)(jnp.arange(rows.num_rows), keys)
+
+
+def each(names: str, tasks: list, num_quick: int | None = None):
+    """A test for each of the tasks, tuples that begin with their maker; those after the first few are slow tests.
+
+    What a family shares breaks for all of it alike, so one of them in every run tells.
+    """
+    num_quick = len(tasks) if num_quick is None else num_quick
+    marks = [() if i < num_quick else pytest.mark.slow for i in range(len(tasks))]
+    parameters = [pytest.param(*task, id=task[0].__name__, marks=m) for task, m in zip(tasks, marks, strict=True)]
+    return pytest.mark.parametrize(names.split(), parameters)

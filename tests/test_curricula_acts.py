@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import quick
 import task_laws
 
 from curricula import act_pool, vocabulary
@@ -123,7 +124,7 @@ def floor(make):
     return lambda knobs: 0.62**knobs.length
 
 
-@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("make", quick.first(MAKERS))
 def test_the_expert_solves_every_level_and_thoughtless_policies_stay_at_the_floor(make):
     task = make()
     task_laws.check_levels(task)
@@ -131,14 +132,14 @@ def test_the_expert_solves_every_level_and_thoughtless_policies_stay_at_the_floo
     act_laws.check_levels_reach_the_limits(task)
 
 
-@pytest.mark.parametrize("make", [tape.tape_repeat, swapping.swap_sort, counter.emit_counter])
+@pytest.mark.parametrize("make", quick.first([counter.emit_counter, tape.tape_repeat, swapping.swap_sort]))
 def test_it_keeps_the_contract(make):
     task = make()
     assert task == make()  # a task made anew compiles nothing anew
     check(task, max_steps=task.max_steps + 1)
 
 
-@pytest.mark.parametrize("make", [tape.tape_repeat, swapping.swap_sort, counter.emit_counter])
+@pytest.mark.parametrize("make", quick.first([swapping.swap_sort, tape.tape_repeat, counter.emit_counter]))
 @pytest.mark.parametrize("reward", ["token", "terminal"])
 def test_rows_of_a_pool_go_as_the_tasks_own_episodes(make, reward):
     task = make()
@@ -162,7 +163,10 @@ def test_rows_of_a_pool_go_as_the_tasks_own_episodes(make, reward):
 
 
 @pytest.mark.parametrize(
-    "make", [*MAKERS, registers.register_fibonacci, registers.register_factorial, orthogonal_vector.orthogonal_vector]
+    "make",
+    quick.first(
+        [registers.register_fibonacci, *MAKERS, registers.register_factorial, orthogonal_vector.orthogonal_vector], 3
+    ),
 )
 def test_what_a_puzzle_does_not_use_changes_nothing(make):
     """Cells past the length are filled with what would matter if they were read."""
@@ -213,7 +217,7 @@ def inversions(cells):
     return sum(a > b for i, a in enumerate(row) for b in row[i + 1 :])
 
 
-@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("make", quick.first(MAKERS, 2))
 def test_an_illegal_action_ends_the_episode_unpaid_and_moves_nothing(make):
     task = make()
     state = task.init(jax.random.key(0), 1)

@@ -53,16 +53,17 @@ FLOORS = {
     "factorial": lambda knobs: 11**-2,
 }
 TASKS = [(arithmetic.addition, add), (arithmetic.multiplication, multiply), (arithmetic.factorial, multiply_down)]
-EVERY_TASK = pytest.mark.parametrize(("make", "solve"), TASKS, ids=[make.__name__ for make, _ in TASKS])
+EVERY_TASK = task_laws.each("make solve", TASKS)
+ONE_TASK = task_laws.each("make solve", TASKS, num_quick=1)
 
 
-@EVERY_TASK
+@ONE_TASK
 def test_it_keeps_the_contract_and_declares_its_levels(make, solve):
     task_laws.check_contract(make())
     task_laws.check_levels(make())
 
 
-@EVERY_TASK
+@ONE_TASK
 def test_the_expert_solves_every_level_and_thoughtless_policies_stay_at_the_floor(make, solve):
     task_laws.check_play(make(), floor=FLOORS[make.__name__])
     task_laws.check_padding(make())

@@ -36,16 +36,17 @@ def close(prompt):
 
 FLOORS = {"dyck": lambda knobs: 1 / 2, "closing": lambda knobs: 9**-2}
 TASKS = [(brackets.dyck, is_balanced), (brackets.closing, close)]
-EVERY_TASK = pytest.mark.parametrize(("make", "solve"), TASKS, ids=[make.__name__ for make, _ in TASKS])
+EVERY_TASK = task_laws.each("make solve", TASKS)
+ONE_TASK = task_laws.each("make solve", TASKS, num_quick=1)
 
 
-@EVERY_TASK
+@ONE_TASK
 def test_it_keeps_the_contract_and_declares_its_levels(make, solve):
     task_laws.check_contract(make())
     task_laws.check_levels(make())
 
 
-@EVERY_TASK
+@ONE_TASK
 def test_the_expert_solves_every_level_and_thoughtless_policies_stay_at_the_floor(make, solve):
     task_laws.check_play(make(), floor=FLOORS[make.__name__])
     task_laws.check_padding(make())

@@ -66,16 +66,17 @@ TASKS = [
     (graphs.shortest_path, go, lambda knobs: 16**-knobs.distance),
     (graphs.topological_order, put_in_order, lambda knobs: 17 ** -(knobs.nodes + 1)),
 ]
-EVERY_TASK = pytest.mark.parametrize(("make", "solve", "floor"), TASKS, ids=[make.__name__ for make, _, _ in TASKS])
+EVERY_TASK = task_laws.each("make solve floor", TASKS)
+ONE_TASK = task_laws.each("make solve floor", TASKS, num_quick=1)
 
 
-@EVERY_TASK
+@ONE_TASK
 def test_it_keeps_the_contract_and_declares_its_levels(make, solve, floor):
     task_laws.check_contract(make())
     task_laws.check_levels(make())
 
 
-@EVERY_TASK
+@ONE_TASK
 def test_the_expert_solves_every_level_and_thoughtless_policies_stay_at_the_floor(make, solve, floor):
     task_laws.check_play(make(), floor=floor)
     task_laws.check_padding(make())

@@ -48,16 +48,17 @@ TASKS = [
     (orthogonality.orthogonal_choice, choose, lambda knobs: 0.25),
     (orthogonality.matrix_vector, multiply, lambda knobs: knobs.modulus**-knobs.rows),
 ]
-EVERY_TASK = pytest.mark.parametrize(("make", "solve", "floor"), TASKS, ids=[make.__name__ for make, _, _ in TASKS])
+EVERY_TASK = task_laws.each("make solve floor", TASKS)
+ONE_TASK = task_laws.each("make solve floor", TASKS, num_quick=1)
 
 
-@EVERY_TASK
+@ONE_TASK
 def test_it_keeps_the_contract_and_declares_its_levels(make, solve, floor):
     task_laws.check_contract(make())
     task_laws.check_levels(make())
 
 
-@EVERY_TASK
+@ONE_TASK
 def test_the_expert_solves_every_level_and_thoughtless_policies_stay_at_the_floor(make, solve, floor):
     task_laws.check_play(make(), floor=floor)
     task_laws.check_padding(make())

@@ -36,16 +36,17 @@ TASKS = [  # the task, its solver, and whether the answer is END alone
     (sets.intersection, solver(lambda a, b: a & b), lambda first, second, overlap: overlap == 0),
     (sets.difference, solver(lambda a, b: a - b), lambda first, second, overlap: overlap == first),
 ]
-EVERY_TASK = pytest.mark.parametrize(("make", "solve", "is_empty"), TASKS, ids=[make.__name__ for make, _, _ in TASKS])
+EVERY_TASK = task_laws.each("make solve is_empty", TASKS)
+ONE_TASK = task_laws.each("make solve is_empty", TASKS, num_quick=1)
 
 
-@EVERY_TASK
+@ONE_TASK
 def test_it_keeps_the_contract_and_declares_its_levels(make, solve, is_empty):
     task_laws.check_contract(make())
     task_laws.check_levels(make())
 
 
-@EVERY_TASK
+@ONE_TASK
 def test_the_expert_solves_every_level_and_thoughtless_policies_stay_at_the_floor(make, solve, is_empty):
     # END at once is the best constant policy; saying anything of 17 tokens finds two symbols or more by luck only.
     task_laws.check_play(make(), floor=lambda knobs: max(share_of_empty(knobs, is_empty), 17.0**-3))

@@ -220,7 +220,7 @@ def test_a_packed_set_of_indices_gives_back_each_of_its_members_once(length):
     ("size", "ko"),
     [
         (3, "positional_superko"),
-        (3, "situational_superko"),
+        pytest.param(3, "situational_superko", marks=pytest.mark.slow),
         pytest.param(9, "positional_superko", marks=pytest.mark.slow),
     ],
 )

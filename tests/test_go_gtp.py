@@ -8,6 +8,7 @@ import tracemalloc
 import jax
 import numpy as np
 import pytest
+import quick
 from gtp_brains import Scripted, random_brain
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -656,7 +657,7 @@ KO_RULES |= {"simple": "--simple-ko"}
 
 
 @pytest.mark.parametrize("ko", KO_RULES)
-@pytest.mark.parametrize("size", [3, 5])
+@pytest.mark.parametrize("size", quick.first([3, 5]))
 def test_random_play_in_any_order_goes_as_with_gnu_go(gnu, ko, size):
     """Both sides in any order, taken points, suicide, repetitions, passes, and moves taken back."""
     generator = np.random.default_rng(0)

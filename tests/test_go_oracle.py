@@ -101,9 +101,7 @@ def assert_equal(game: oracle_go.Game, ours: Record, where: str):
 @pytest.mark.parametrize(
     ("size", "ko"),
     [
-        pytest.param(
-            size, ko, marks=pytest.mark.slow if size in (6, 7, 8, 19) or (size in (4, 9) and ko != KO_RULES[0]) else ()
-        )
+        pytest.param(size, ko, marks=pytest.mark.slow if size > 3 and (size not in (5, 9) or ko != KO_RULES[0]) else ())
         for size in NUM_GAMES
         for ko in KO_RULES
     ],

@@ -5,6 +5,7 @@ import functools
 import jax
 import numpy as np
 import pytest
+import quick
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,7 +33,7 @@ def is_legal(game: Record, colour: int, action: int) -> bool:
 
 
 @pytest.mark.parametrize("ko", KO_RULES)
-@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("size", quick.first([3, 2]))
 def test_the_rules_are_those_of_go(ko, size):
     """In games of alternating colours, where repetitions come up all the time."""
     go, generator = Go(size, ko=ko, max_moves=60), np.random.default_rng(size)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import quick
 
 from go_env import Go, State, from_text, text, to_text
 
@@ -339,7 +340,7 @@ def test_an_illegal_action_loses_at_once_and_leaves_the_board_alone(diagram, bef
     assert int(after.to_play) == -int(state.to_play) and int(after.ply) == int(state.ply) + 1
 
 
-@EVERY_KO_RULE
+@pytest.mark.parametrize("ko", quick.first(KO_RULES))
 @pytest.mark.parametrize("end", ["two passes", "move limit", "illegal action"])
 def test_a_finished_game_stays_as_it_is_and_reports_all_actions_legal(end, ko):
     go = Go(5, ko=ko, max_moves=4)

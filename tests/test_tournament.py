@@ -243,6 +243,7 @@ def test_engines_that_fail_lose_and_are_reported(environ, tmp_path):
     assert ratings["players"][dies]["points"] == ratings["players"][hangs]["points"] == 0
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_it_without_harm_and_says_how_to_go_on(environ, tmp_path):
     """In a terminal the engines get the signal, too, and die of it: that must not count as games lost."""
     moves = tmp_path / "moves"
