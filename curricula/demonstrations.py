@@ -127,7 +127,7 @@ def on_disk(settings: Settings, num: int, data_dir: Any, seed: int = 0) -> Examp
     """`num` examples of each level to train on, from files that are written, without a word, when first needed."""
     tfds.disable_progress_bar()
     absl.logging.set_verbosity(absl.logging.ERROR)
-    builder = Demonstrations(settings, num_train=num, num_test=1, data_dir=data_dir, seed=seed)
+    builder = Demonstrations(settings, num_train=num, num_test=0, data_dir=data_dir, seed=seed)
     builder.download_and_prepare()
     return read(builder.as_data_source("train"))  # pyright: ignore[reportCallIssue]
 
@@ -181,14 +181,17 @@ def join(examples: Sequence[Example]) -> Example:
 class Demonstrations(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """`examples` as a data set of TensorFlow Datasets, with the splits `train` and `test`.
 
-    The files of different settings lie in different folders of `data_dir`.
+    The files of different settings lie in different folders of `data_dir`. With `num_test=0` there is no test split:
+    some tasks have levels with too few instances to keep any apart.
     """
 
     VERSION = tfds.core.Version("1.0.0")
 
     def __init__(self, settings: Settings, *, num_train: int, num_test: int, data_dir: Any, seed: int = 0):
         self.settings, self.seed = settings, seed
-        self.nums: dict[Split, int] = {"train": num_train, "test": num_test}
+        self.nums: dict[Split, int] = {"train": num_train}
+        if num_test != 0:
+            self.nums["test"] = num_test
         for split, num in self.nums.items():
             each(settings, jax.random.key(seed), num, split)  # refuses bad numbers before a folder is made
         config = tfds.core.BuilderConfig(name=self._config_name(), description=self._describe())

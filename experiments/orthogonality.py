@@ -234,8 +234,8 @@ def make_budget(config: Config, world: World, way: Way) -> Budget:
     steps = world.answers.shown.shape[1]
     if way.has_pad:
         steps = world.workings.shown.shape[1]
-    size = dict(num_steps=3 * steps // 2, demonstration_steps=steps)
-    return Budget(config.iterations, config.num_places, **size, learn=config.learn, imitate=config.imitate)
+    iterations, num_steps = config.iterations, 3 * steps // 2
+    return Budget(iterations, config.num_places, num_steps, steps, learn=config.learn, imitate=config.imitate)
 
 
 def make_teacher(config: Config, world: World, regime: Regime) -> Course | Drill:
