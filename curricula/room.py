@@ -29,7 +29,7 @@ def of_levels(task: Stream | Act, with_trace: bool = False, num: int = 64) -> li
         limits = jax.vmap(jax.vmap(task.rules.limit))(instances.puzzle)
         return [Room(int(limit), 0) for limit in jnp.max(limits, axis=1)]
     scripts = jax.device_get(instances.script)
-    pads = [_longest_trace(task, Script(*row)) if with_trace else 0 for row in zip(*scripts, strict=True)]
+    pads = [int(_longest_trace(task, Script(*row))) if with_trace else 0 for row in zip(*scripts, strict=True)]
     return [Room(int(steps), pad) for steps, pad in zip(scripts.length.max(axis=1), pads, strict=True)]
 
 

@@ -1,16 +1,20 @@
 """What is carried over from one network to another, and what is held still."""
 
 import functools
+import json
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import scripts
 
 from esolang import transfer
+from rl_pretrain import command_line
 from rl_pretrain.networks import policy as policies
 from rl_pretrain.networks.tokens import TokenConfig
+from rl_pretrain.settings import SettingError
 
 SIZE = dict(kind="causal", width=16, num_layers=2, num_heads=4)
 
@@ -82,3 +86,32 @@ def test_a_brake_holds_the_trunk_and_nothing_else_and_changes_no_output():
         moved = changed(fresh["params"], after.network["params"])
         assert any(name.startswith("embed") for name in moved) and any(name.startswith("heads") for name in moved)
         assert any(name.startswith("blocks") for name in moved) == bool(is_free)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--sources", "copi:rpt"], "unknown task 'copi'"),
+        (["--sources", "copy:sft"], "a source is task:arm with an arm of rpt, spt-answer, spt-trace, got 'copy:sft'"),
+        (["--sources", "dedup:spt-trace"], "dedup has no trace"),
+        (["--targets", "read:copy"], "a target is act:problem or write:problem, got 'read:copy'"),
+        (["--targets", "act:kopy"], "unknown problem 'kopy'"),
+        (["--num-seeds=0"], "num_seeds must be at least 1, got 0"),
+    ],
+)
+def test_bad_settings_are_named_in_one_line(arguments, message):
+    with pytest.raises(SettingError, match=message):
+        command_line.parse(arguments, scripts.load("esolang_transfer").PRESETS, "", default="tiny")
+
+
+@pytest.mark.slow
+def test_a_tiny_run_ends_with_the_matrix_and_is_not_run_again(tmp_path):
+    finished = scripts.run(tmp_path, tmp_path, "esolang_transfer", "--preset=tiny")
+    assert finished.returncode == 0, finished.stderr
+    results = json.loads((tmp_path / "runs/esolang_transfer/tiny/results.json").read_text())
+    assert [result["target"] for result in results] == ["act:print-1", "write:print-1"]
+    kinds = ["scratch", "frozen random", "reverse:rpt trunk", "stack_machine:spt-trace trunk"]
+    assert all(list(result["success"]) == kinds for result in results)
+    assert (tmp_path / "runs/esolang_transfer/tiny/figure.png").stat().st_size > 1000
+    again = scripts.run(tmp_path, tmp_path, "esolang_transfer", "--preset=tiny", "--resume")
+    assert again.returncode == 0 and again.stdout.splitlines()[-7:] == finished.stdout.splitlines()[-7:]

@@ -232,6 +232,15 @@ def test_bench_policy_gradient_prints_the_ratios(environ, tmp_path):
         assert re.search(line, finished.stdout)
 
 
+@pytest.mark.slow
+def test_bench_esolang_prints_the_table(environ, tmp_path):
+    script = ROOT / "experiments" / "bench_esolang.py"
+    finished = run(environ, tmp_path, script, "--batches", "64", "--repeats=1", "--least-seconds=0")
+    assert finished.returncode == 0, finished.stderr
+    for word in ("sort", "balanced", "factorial", "plain Python"):
+        assert word in finished.stdout
+
+
 def test_every_script_is_run_by_a_test():
     scripts = {path.name for path in (ROOT / "experiments").glob("*.py")}
     tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
