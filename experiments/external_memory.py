@@ -27,6 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from curricula import pool
+from curricula.act_pool import ActPool
 from curricula.course import Course
 from curricula.memory.buffer import PushBuffer
 from curricula.memory.key_value import KeyValue
@@ -157,9 +158,11 @@ class Steps(NamedTuple):
 
     begin: Any  # keys → Pupil
     restart: Any  # Pupil → the same at the first level
-    read: Any  # Pupil, keys → Pupil, scalars: with the prompt in the memory
-    learn: Any  # Pupil, keys → Pupil, scalars
-    examine: Any  # weights, level, keys → bool [seeds, num_exam]
+    deal: Any  # Pupil, keys → rows
+    read: Any  # Pupil, rows, keys → Pupil, scalars: with the prompt in the memory
+    learn: Any  # Pupil, rows, keys → Pupil, scalars
+    write: Any  # level, keys → rows for an exam
+    examine: Any  # weights, rows → bool [seeds, num_exam]
 
 
 def main(config: Config) -> None:
@@ -230,7 +233,8 @@ def learn_stage_by_stage(config: Config, steps: Steps, run: Run, title: str, sto
     def improve(pupil: Pupil, i: int):
         if i == num_read:
             pupil = steps.restart(pupil)
-        return (steps.read if i < num_read else steps.learn)(pupil, keys_of(config, i + 1))
+        deal_keys, keys = keys_of(config, 2 * i + 1), keys_of(config, 2 * i + 2)
+        return (steps.read if i < num_read else steps.learn)(pupil, steps.deal(pupil, deal_keys), keys)
 
     begin = steps.begin(keys_of(config, 0))
     brief = ("success", "stage", "entropy")
@@ -238,7 +242,11 @@ def learn_stage_by_stage(config: Config, steps: Steps, run: Run, title: str, sto
 
 
 def compile_steps(config: Config, task: Stream, reasoner: Reasoner) -> Steps:
-    """Jitted, and mapped over seeds."""
+    """Jitted, and mapped over seeds.
+
+    Instances are written by programs of their own: the others do not know the task, and one found in the compilation
+    cache serves the next task, too.
+    """
     course = Course(task, Staircase(task.levels.num_train, up=config.promotion, window=64), 8 * config.num_places)
     world, has_memory = functools.partial(make_world, config, reasoner), reasoner.memory != "none"
     shapes = world(jax.eval_shape(lambda: pool.write(task, jax.random.key(0), jnp.zeros(1, jnp.int32))))
@@ -249,23 +257,23 @@ def compile_steps(config: Config, task: Stream, reasoner: Reasoner) -> Steps:
     def begin(key: jax.Array) -> Pupil:
         return Pupil(learner.init(optimizer, policy.init(key, shapes.observation_shape[0])), course.init())
 
-    def learn(pupil: Pupil, key: jax.Array, is_preloaded: bool = False) -> tuple[Pupil, dict[str, jax.Array]]:
-        pupil, scalars = practice.by_reward(
-            config.learn,
-            policy,
-            optimizer,
-            course,
-            config.num_places,
-            num_steps(config, reasoner),
-            pupil,
-            key,
-            world=functools.partial(world, is_preloaded=is_preloaded),
-        )
+    def deal(pupil: Pupil, key: jax.Array) -> Pool | ActPool:
+        return course.deal(pupil.lessons, key)
+
+    def learn(
+        pupil: Pupil, rows: Pool, key: jax.Array, is_preloaded: bool = False
+    ) -> tuple[Pupil, dict[str, jax.Array]]:
+        size, keys = (config.num_places, num_steps(config, reasoner)), jax.random.split(key)
+        env = functools.partial(world, is_preloaded=is_preloaded)
+        pupil, scalars = practice.on_rows(config.learn, policy, optimizer, course, rows, *size, pupil, *keys, env)
         scalars["stage"] = pupil.lessons.frontier[0].astype(jnp.float32)
         return pupil, scalars
 
-    def examine(weights: Any, level: jax.Array, key: jax.Array) -> jax.Array:
-        env = world(pool.write(task, key, jnp.full(config.num_exam, level)))
+    def write(level: jax.Array, key: jax.Array) -> Pool:
+        return pool.write(task, key, jnp.full(config.num_exam, level))
+
+    def examine(weights: Any, rows: Pool) -> jax.Array:
+        env = world(rows)
         episodes = jax.vmap(env.at)(jnp.arange(config.num_exam))
         return jax.vmap(env.is_solved)(exam.take(env, policy, weights, episodes, exam_steps(task, reasoner)))
 
@@ -275,9 +283,11 @@ def compile_steps(config: Config, task: Stream, reasoner: Reasoner) -> Steps:
     return Steps(
         begin=on_seeds(begin),
         restart=on_seeds(lambda pupil: pupil._replace(lessons=course.init())),
+        deal=on_seeds(deal),
         read=on_seeds(functools.partial(learn, is_preloaded=True)) if has_memory else None,
         learn=on_seeds(learn),
-        examine=on_seeds(examine, in_axes=(0, None, 0)),
+        write=on_seeds(write, in_axes=(None, 0)),
+        examine=on_seeds(examine),
     )
 
 
@@ -306,13 +316,12 @@ def exam_steps(task: Stream, reasoner: Reasoner) -> int:
 def examine(config: Config, task: Stream, steps: Steps, weights: Any) -> np.ndarray:
     """Which instances are solved by the most likely actions: bool `[level, seed, instance]`."""
     keys = keys_of(config, -1)
-    return np.stack([np.asarray(steps.examine(weights, level, keys)) for level in range(task.levels.num_levels)])
+    levels = range(task.levels.num_levels)
+    return np.stack([np.asarray(steps.examine(weights, steps.write(level, keys))) for level in levels])
 
 
 def keys_of(config: Config, i: int) -> jax.Array:
-    """A key for each seed."""
-    seeds = config.seed + np.arange(config.num_seeds)
-    return jax.vmap(lambda seed: jax.random.fold_in(jax.random.key(seed), i + 1))(seeds)
+    return arms.seed_keys(config.seed, config.num_seeds, i + 1)
 
 
 def open_run(config: Config, directory: Path, task: Stream, reasoner: Reasoner) -> Run:

@@ -83,6 +83,27 @@ def by_reward(
     """
     deal_key, play_key, learn_key = _keys(key, axis)
     rows = teacher.deal(pupil.lessons, deal_key)
+    rest = play_key, learn_key, world, reference, group, axis
+    return on_rows(config, policy, optimizer, teacher, rows, num_places, num_steps, pupil, *rest)
+
+
+def on_rows(
+    config: PolicyGradientConfig,
+    policy: Policy,
+    optimizer: optax.GradientTransformation,
+    teacher: Teacher,
+    rows: Rows,
+    num_places: int,
+    num_steps: int,
+    pupil: Pupil,
+    play_key: jax.Array,
+    learn_key: jax.Array,
+    world: Callable[[Rows], Any] = lambda rows: rows,
+    reference: Weights | None = None,
+    group: int = 1,
+    axis: str | None = None,
+) -> tuple[Pupil, Scalars]:
+    """`by_reward` on rows that were dealt already: a program that is the same for all tasks of one size."""
     env = world(rows)
     played = rollout.play(
         env,
