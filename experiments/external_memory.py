@@ -40,6 +40,7 @@ from curricula.schedules.staircase import Staircase
 from curricula.stream import Stream
 from curricula.tasks import every_task
 from rl_pretrain import (
+    arms,
     checkpoint,
     command_line,
     devices,
@@ -263,9 +264,13 @@ def compile_steps(config: Config, task: Stream, reasoner: Reasoner) -> Steps:
     def learn(
         pupil: Pupil, rows: Pool, key: jax.Array, is_preloaded: bool = False
     ) -> tuple[Pupil, dict[str, jax.Array]]:
-        size, keys = (config.num_places, num_steps(config, reasoner)), jax.random.split(key)
-        env = functools.partial(world, is_preloaded=is_preloaded)
-        pupil, scalars = practice.on_rows(config.learn, policy, optimizer, course, rows, *size, pupil, *keys, env)
+        play_key, learn_key = jax.random.split(key)
+        size, env = (
+            (config.num_places, num_steps(config, reasoner)),
+            functools.partial(world, is_preloaded=is_preloaded),
+        )
+        chance = play_key, learn_key
+        pupil, scalars = practice.on_rows(config.learn, policy, optimizer, course, rows, *size, pupil, *chance, env)
         scalars["stage"] = pupil.lessons.frontier[0].astype(jnp.float32)
         return pupil, scalars
 
