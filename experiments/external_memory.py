@@ -26,12 +26,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from curricula import pool
+from curricula import cues, pool
 from curricula.act_pool import ActPool
 from curricula.course import Course
 from curricula.memory.buffer import PushBuffer
 from curricula.memory.key_value import KeyValue
 from curricula.memory.memory import Memory
+from curricula.memory.probes import exchange_memories
 from curricula.memory.small_window import SmallWindow
 from curricula.memory.stack import Stack
 from curricula.memory.tape import Tape
@@ -39,6 +40,7 @@ from curricula.pool import Pool
 from curricula.schedules.staircase import Staircase
 from curricula.stream import Stream
 from curricula.tasks import every_task
+from curricula.vocabulary import Token
 from rl_pretrain import (
     arms,
     checkpoint,
@@ -55,6 +57,7 @@ from rl_pretrain import (
 from rl_pretrain.checkpoint import Run, RunError
 from rl_pretrain.interrupt import Stop, catch_signals
 from rl_pretrain.networks import policy as policies
+from rl_pretrain.networks.policy import Policy
 from rl_pretrain.networks.tokens import TokenConfig
 from rl_pretrain.policy_gradient import PolicyGradientConfig
 from rl_pretrain.practice import Pupil
@@ -83,6 +86,8 @@ class Config:
     """Steps in sight of the reasoners with a small window."""
     memories: tuple[MemoryKind, ...] = ("tape",)
     """What they are given beside it."""
+    with_cue: bool = False
+    """Show, long before each answer, a token that tells how it begins: true in training, false in the measurement."""
     with_peers: bool = True
     """Whether to train reasoners that see the whole episode (causal transformer) or carry a state (gru), too."""
     capacity: int = 80
@@ -164,6 +169,7 @@ class Steps(NamedTuple):
     learn: Any  # Pupil, rows, keys → Pupil, scalars
     write: Any  # level, keys → rows for an exam
     examine: Any  # weights, rows → bool [seeds, num_exam]
+    follow: Any  # weights, rows → share of those who answer from an exchanged memory [seeds]
 
 
 def main(config: Config) -> None:
@@ -212,6 +218,7 @@ def train_and_examine(config: Config, task: Stream, reasoner: Reasoner, stop: St
             "num_train": task.levels.num_train,
             "solved": solved.mean(axis=2).tolist(),  # [level, seed]
             "num_exam": config.num_exam,
+            "follows": follows(config, task, steps, pupil.train.params),
             "steps": config.iterations * config.num_places * num_steps(config, reasoner),
             "frontier": np.asarray(pupil.lessons.frontier)[:, 0].tolist(),
             "train_seconds": trained.seconds,
@@ -259,7 +266,9 @@ def compile_steps(config: Config, task: Stream, reasoner: Reasoner) -> Steps:
         return Pupil(learner.init(optimizer, policy.init(key, shapes.observation_shape[0])), course.init())
 
     def deal(pupil: Pupil, key: jax.Array) -> Pool | ActPool:
-        return course.deal(pupil.lessons, key)
+        deal_key, cue_key = jax.random.split(key)
+        rows = course.deal(pupil.lessons, deal_key)
+        return cues.plant(rows, cue_key) if config.with_cue and isinstance(rows, Pool) else rows
 
     def learn(
         pupil: Pupil, rows: Pool, key: jax.Array, is_preloaded: bool = False
@@ -275,12 +284,24 @@ def compile_steps(config: Config, task: Stream, reasoner: Reasoner) -> Steps:
         return pupil, scalars
 
     def write(level: jax.Array, key: jax.Array) -> Pool:
-        return pool.write(task, key, jnp.full(config.num_exam, level))
+        write_key, cue_key = jax.random.split(key)
+        rows = pool.write(task, write_key, jnp.full(config.num_exam, level))
+        return cues.plant(rows, cue_key, share_true=0.0) if config.with_cue else rows
 
     def examine(weights: Any, rows: Pool) -> jax.Array:
         env = world(rows)
         episodes = jax.vmap(env.at)(jnp.arange(config.num_exam))
         return jax.vmap(env.is_solved)(exam.take(env, policy, weights, episodes, exam_steps(task, reasoner)))
+
+    def follow(weights: Any, rows: Pool) -> jax.Array:
+        """Once all have read their prompts, each is given the memory of another; does it answer the other's prompt?"""
+        env, donors = world(rows), jnp.roll(jnp.arange(config.num_exam), 1)
+        num_read = task.max_steps // 2  # no prompt is longer; what waits for its answer is left as it is
+        episodes = read_prompts(env, policy, weights, jax.vmap(env.at)(jnp.arange(config.num_exam)), num_read)
+        episodes, is_changed = exchange_memories(env, episodes, donors)
+        end = exam.take(env, policy, weights, episodes, exam_steps(task, reasoner))
+        is_right = jax.vmap(env.is_solved)(end) & is_changed
+        return jnp.sum(is_right) / jnp.maximum(jnp.sum(is_changed), 1)
 
     def on_seeds(function: Any, in_axes: Any = 0) -> Any:
         return jax.jit(jax.vmap(function, in_axes))
@@ -293,7 +314,22 @@ def compile_steps(config: Config, task: Stream, reasoner: Reasoner) -> Steps:
         learn=on_seeds(learn),
         write=on_seeds(write, in_axes=(None, 0)),
         examine=on_seeds(examine),
+        follow=on_seeds(follow) if has_memory else None,
     )
+
+
+def read_prompts(env: SmallWindow, policy: Policy, weights: Any, episodes: Any, num_steps: int) -> Any:
+    """The episodes as their answers become due; each stops there."""
+
+    def step(episodes: Any, _: None):
+        is_reading = jax.vmap(lambda episode: env.rows.legal_actions(episode.inner)[Token.PAD])(episodes)
+        after = exam.take(env, policy, weights, episodes, 1)
+        keep = is_reading & (episodes.discount != 0)
+        return jax.tree.map(
+            lambda new, old: jnp.where(keep.reshape(-1, *[1] * (new.ndim - 1)), new, old), after, episodes
+        ), None
+
+    return jax.lax.scan(step, episodes, None, length=num_steps)[0]
 
 
 def make_world(config: Config, reasoner: Reasoner, rows: Pool, is_preloaded: bool = False) -> SmallWindow:
@@ -325,6 +361,14 @@ def examine(config: Config, task: Stream, steps: Steps, weights: Any) -> np.ndar
     return np.stack([np.asarray(steps.examine(weights, steps.write(level, keys))) for level in levels])
 
 
+def follows(config: Config, task: Stream, steps: Steps, weights: Any) -> list[float] | None:
+    """How often each seed answers from an exchanged memory, at the hardest training level."""
+    if steps.follow is None:
+        return None
+    rows = steps.write(task.levels.num_train - 1, keys_of(config, -1))
+    return np.asarray(steps.follow(weights, rows)).tolist()
+
+
 def keys_of(config: Config, i: int) -> jax.Array:
     return arms.seed_keys(config.seed, config.num_seeds, i + 1)
 
@@ -348,6 +392,8 @@ def line(result: dict[str, Any]) -> str:
         f"{name} {success.over_seeds(rates, result['num_exam'])}"
         for name, rates in zip(result["levels"][num_train:], solved[num_train:], strict=True)
     ]
+    if result["follows"]:
+        cells.append(f"answers from an exchanged memory {success.over_seeds(result['follows'], result['num_exam'])}")
     return f"{result['task']}, {result['reasoner']} ({result['seconds']:.0f} s): " + "; ".join(cells)
 
 

@@ -213,7 +213,7 @@ PRESETS = {
     ),
     "arms": Config(
         name="arms",
-        tasks=("group_word", "dyck", "addition", "sort"),
+        tasks=("group_word", "dyck", "sort", "stack_machine"),
         arms=("random", "rpt", "spt-answer", "spt-trace", "rft"),
         schedules=("uniform",),  # as the demonstrations are
         width=32,

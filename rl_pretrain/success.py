@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from rl_pretrain.evaluate import wilson
@@ -20,7 +21,7 @@ class Estimate(NamedTuple):
         return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}], worst {self.worst:.3f}"
 
 
-def over_seeds(rates: np.ndarray, num: int) -> Estimate:
+def over_seeds(rates: ArrayLike, num: int) -> Estimate:
     """The mean rate of a method, of which some seeds were tried.
 
     Two things make it unsure: which seeds were tried (Student's t over seeds), and which instances (Wilson's score

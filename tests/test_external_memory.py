@@ -41,6 +41,7 @@ def test_a_tiny_run_leaves_a_table_and_results(tiny):
     (result,) = json.loads((directory / "results.json").read_text())
     assert np.shape(result["solved"]) == (12, 2)  # levels, seeds
     assert result["steps"] == 4 * 8 * 48
+    assert len(result["follows"]) == 2 and "exchanged memory" in said
     assert (directory / "figure.png").stat().st_size > 1000
 
 
@@ -76,3 +77,12 @@ def test_a_window_of_one_with_a_tape_copies_and_reverses_eight_times_the_length(
     for result in json.loads((tmp_path / "runs/external_memory/demo/results.json").read_text()):
         solved = np.array(result["solved"])
         assert (solved[result["levels"].index("length ×8")] >= 0.99).all(), result["task"]
+        assert min(result["follows"]) > 0.95, "with another's memory it answers the other's prompt"
+
+
+@pytest.mark.slow
+def test_cues_lie_when_it_is_asked(tmp_path):
+    finished = run(tmp_path, "--preset=tiny", "--no-with-peers", "--with-cue")
+    assert finished.returncode == 0, finished.stderr
+    (result,) = json.loads((tmp_path / "runs/external_memory/tiny/results.json").read_text())
+    assert np.shape(result["solved"]) == (12, 2)
