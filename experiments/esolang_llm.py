@@ -14,7 +14,6 @@ Presets (every setting can be changed by its flag):
   tiny   one problem of each task, one example
 """
 
-import argparse
 import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,7 +21,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import tyro
 from rich.progress import Progress
 
 from esolang import paper_problems
@@ -40,7 +38,7 @@ from esolang.llm.samples import Question, Sampling
 from esolang.llm.scores import Price, Score, score
 from esolang.llm.verdicts import Verdict, judge
 from esolang.paper_problems import Problem
-from rl_pretrain import json_file, run_directory
+from rl_pretrain import command_line, json_file, run_directory
 from rl_pretrain.interrupt import catch_signals
 from rl_pretrain.run_directory import RunError
 from rl_pretrain.settings import SettingError, at_least
@@ -332,12 +330,7 @@ def open_run(config: Config, directory: Path) -> Any:
 
 def parse(arguments: Sequence[str]) -> Config:
     """The settings on the command line, on top of a preset's. Raises SettingError where they make no sense."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--preset", default="quick")
-    chosen, rest = first.parse_known_args(arguments)
-    if chosen.preset not in PRESETS:
-        raise SettingError(f"unknown preset {chosen.preset!r}; choose one of {', '.join(PRESETS)}")
-    return tyro.cli(Config, default=PRESETS[chosen.preset], args=rest, description=__doc__)
+    return command_line.parse(arguments, PRESETS, __doc__, default="quick")
 
 
 if __name__ == "__main__":
