@@ -1,0 +1,233 @@
+"""Game records wherever they lie: folders, zip and tar archives, SGF files of one game or many, packed arrays.
+
+>>> for found in find("games.zip"):
+...     print(found.source, found.name, found.problem or len(found.game.moves))
+
+Nothing that a file holds is an error here: what cannot be read is `Found` with a `problem`, and the search goes on.
+Files are read in the order of their names, so the same files give the same games in the same order, whatever the
+file system. Archives are never unpacked to disk, and of no member is more read than `sgf.MAX_BYTES`.
+"""
+
+import functools
+import hashlib
+import os
+import pathlib
+import posixpath
+import re
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO, NamedTuple
+
+import numpy as np
+
+from go_env import sgf
+from go_env.sgf import Game, Move, Result
+from go_env.sgf_syntax import SgfError, decode
+
+
+class Found(NamedTuple):
+    """A game, or why there is none."""
+
+    source: str  # folder that the file lies in, or the file itself where it was asked for by name; without its suffix
+    name: str  # file[number of the game in it, from 0]
+    game: Game | None
+    problem: str = ""  # one line: file, for SGF also line and column, and reason
+
+
+class _File(NamedTuple):
+    name: str  # below the path asked for
+    data: bytes
+    problem: str = ""
+
+
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
+_FAULTS = (OSError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, tarfile.TarError, zlib.error)
+
+
+def find(path: str | os.PathLike) -> Iterator[Found]:
+    """The games of a folder (all `.sgf` files below it), an archive of such, an SGF file, or an `.npz` file.
+
+    Raises:
+      ValueError: the path is none of these.
+    """
+    path = check(path)
+    if path.suffix.lower() == ".npz":
+        return _packed(path)
+    if path.is_dir():
+        return _all_games(path.name, _folder(path))
+    if path.name.lower().endswith(_ARCHIVES):
+        return _archive(path)
+    return _games(_printable(path.stem), _load(_printable(path.name), functools.partial(open, path, "rb")))
+
+
+def check(path: str | os.PathLike) -> pathlib.Path:
+    """The path, if there is something at it that `find` takes."""
+    path = pathlib.Path(os.path.abspath(path))
+    if not path.exists():
+        raise ValueError(f"there is no {path}")
+    if not path.is_dir() and not path.name.lower().endswith((*_ARCHIVES, ".sgf", ".npz")):
+        raise ValueError(f"games are in a folder or in files {' '.join(_ARCHIVES)} .sgf .npz, got {path}")
+    return path
+
+
+def digest(path: str | os.PathLike) -> str:
+    """A hash that is the same for the same files under the same names."""
+    path, total = check(path), hashlib.sha256()
+    for file in sorted(_sgf_files(path)) if path.is_dir() else [path]:
+        total.update(repr(file.relative_to(path.parent).as_posix()).encode())
+        try:
+            with open(file, "rb") as content:
+                total.update(hashlib.file_digest(content, "sha256").digest())
+        except OSError:
+            total.update(b"unreadable")
+    return total.hexdigest()
+
+
+def _all_games(root: str, files: Iterable[_File]) -> Iterator[Found]:
+    for file in files:
+        name = _printable(posixpath.join(root, file.name))
+        yield from _games(posixpath.dirname(name), file._replace(name=name))
+
+
+def _games(source: str, file: _File) -> Iterator[Found]:
+    """The games of one file."""
+    if file.problem:
+        yield Found(source, file.name, None, f"{file.name}: {file.problem}")
+        return
+    number = 0
+    for games, problem in _texts(file.data, file.name):
+        for game in games or [None]:
+            yield Found(source, f"{file.name}[{number}]", game, problem)
+            number += 1
+
+
+def _texts(data: bytes, name: str) -> Iterator[tuple[list[Game], str]]:
+    """The games of a text; if it is broken, those of each of its parts that can be told apart."""
+    try:
+        yield sgf.read(data, name), ""
+        return
+    except SgfError as fault:
+        whole = fault
+    text = "" if len(data) > sgf.MAX_BYTES else decode(data)
+    starts = [found.start() for found in _FIRST_LINE.finditer(text)]
+    if len(starts) < 2:
+        yield [], str(whole)
+        return
+    starts[0] = 0
+    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+        try:
+            yield sgf.read(text[start:end], name), ""
+        except SgfError as fault:
+            yield [], str(SgfError(name, fault.line + text.count("\n", 0, start), fault.column, fault.reason))
+
+
+_FIRST_LINE = re.compile(r"^\(\s*+;\s*+(?:FF|GM|SZ|CA|AP)\[", re.ASCII | re.MULTILINE)
+"""A line that surely starts a game: a variation may start with `(;` too, but not with a property of the root."""
+
+
+def _folder(path: pathlib.Path) -> Iterator[_File]:
+    for file in sorted(_sgf_files(path)):
+        yield _load(file.relative_to(path).as_posix(), functools.partial(open, file, "rb"))
+
+
+def _sgf_files(path: pathlib.Path) -> list[pathlib.Path]:
+    return [file for file in path.rglob("*") if file.suffix.lower() == ".sgf" and file.is_file()]
+
+
+def _load(name: str, content: Callable[[], IO[bytes]]) -> _File:
+    try:
+        with content() as file:
+            return _File(name, file.read(sgf.MAX_BYTES + 1))
+    except _FAULTS as fault:
+        return _File(name, b"", _reason(fault))
+
+
+def _archive(path: pathlib.Path) -> Iterator[Found]:
+    root = re.sub(r"(\.tar)?\.\w+$", "", path.name)
+    members = _zip if path.suffix.lower() == ".zip" else _tar
+    files: list[_File] = []
+    problem = ""
+    try:
+        for file in members(path):
+            files.append(file)
+    except _FAULTS as fault:  # of the archive itself: what was read before stays
+        problem = f"{_printable(path.name)}: {_reason(fault)}"
+    yield from _all_games(root, sorted(files, key=lambda file: file.name.split("/")))
+    if problem:
+        yield Found(_printable(root), _printable(path.name), None, problem)
+
+
+def _zip(path: pathlib.Path) -> Iterator[_File]:
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.filename.lower().endswith(".sgf"):
+                yield _load(posixpath.normpath(member.filename), functools.partial(archive.open, member))
+
+
+def _tar(path: pathlib.Path) -> Iterator[_File]:
+    with tarfile.open(path) as archive:
+        for member in archive:
+            content = archive.extractfile(member) if member.isfile() else None
+            if content is not None and member.name.lower().endswith(".sgf"):
+                yield _load(posixpath.normpath(member.name), lambda content=content: content)
+
+
+def _printable(name: str) -> str:
+    """Names from archives may hold anything, and are printed."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
+
+
+def _reason(fault: BaseException) -> str:
+    return _printable(getattr(fault, "strerror", None) or str(fault) or type(fault).__name__)
+
+
+def _packed(path: pathlib.Path) -> Iterator[Found]:
+    """Games of 9×9 as arrays: those of game i are `moves[offs[i]:offs[i + 1]]`, 81 a pass, Black first.
+
+    `komi2` and `margin2` are twice the komi and twice Black's margin (32767: none), `winner` +1, -1 or 0, `how` 0
+    counted, 1 resigned, 2 time, 3 other; `rb` and `rw` are n for n dan, 1 - k for k kyu, 100 + p for p dan
+    professional; `rules` 0 Chinese, 1 Japanese.
+    """
+    stem, name = _printable(path.stem), _printable(path.name)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            columns = {key: file[key] for key in _COLUMNS}
+        starts = columns.pop("offs").tolist()
+        moves = columns.pop("moves")
+        rows = list(zip(*(column.tolist() for column in columns.values()), strict=True))
+        spans = list(zip(starts, starts[1:], rows, strict=False))
+        if len(spans) != len(rows) or len(starts) != len(rows) + 1 or starts[-1] != len(moves):
+            raise ValueError("its arrays do not belong together")
+    except (*_FAULTS, ValueError, KeyError, TypeError) as fault:
+        yield Found(stem, name, None, f"{name}: {_reason(fault)}")
+        return
+    for number, (start, end, row) in enumerate(spans):
+        try:
+            game, problem = _unpack(moves[start:end].tolist(), *row), ""
+        except ValueError as fault:
+            game, problem = None, f"{name}[{number}]: {fault}"
+        yield Found(stem, f"{name}[{number}]", game, problem)
+
+
+_COLUMNS = ("moves", "offs", "komi2", "winner", "how", "margin2", "rb", "rw", "rules")
+
+
+def _unpack(moves: list[int], komi2, winner, how, margin2, black, white, rules) -> Game:
+    margin = None if how != 0 or margin2 == 32767 else abs(margin2) / 2
+    result = Result(winner, margin, ("score", "resign", "time", "unknown")[how] if 0 <= how < 4 else "unknown")
+    return Game(
+        size=9,
+        moves=tuple(Move((-1) ** i, action) for i, action in enumerate(moves)),
+        komi=komi2 / 2,
+        rules={0: "Chinese", 1: "Japanese"}.get(rules, ""),
+        result=str(result),
+        info={name: rank for name, rank in (("BR", _rank(black)), ("WR", _rank(white))) if rank},
+    )
+
+
+def _rank(number: int) -> str:
+    if number == -999:
+        return ""
+    return f"{number - 100}p" if number > 100 else f"{number}d" if number > 0 else f"{1 - number}k"
