@@ -194,16 +194,16 @@ def _packed(path: pathlib.Path) -> Iterator[Found]:
     try:
         with np.load(path, allow_pickle=False) as file:
             columns = {key: file[key] for key in _COLUMNS}
-        starts = columns.pop("offs").tolist()
-        moves = columns.pop("moves")
+        if any(column.ndim != 1 for column in columns.values()):
+            raise ValueError("its arrays must have one axis")
+        starts, moves = columns.pop("offs").tolist(), columns.pop("moves")
         rows = list(zip(*(column.tolist() for column in columns.values()), strict=True))
-        spans = list(zip(starts, starts[1:], rows, strict=False))
-        if len(spans) != len(rows) or len(starts) != len(rows) + 1 or starts[-1] != len(moves):
-            raise ValueError("its arrays do not belong together")
+        if len(starts) != len(rows) + 1 or starts[-1] != len(moves):
+            raise ValueError("offs must have an entry for each game, and one for the end of all moves")
     except (*_FAULTS, ValueError, KeyError, TypeError) as fault:
         yield Found(stem, name, None, f"{name}: {_reason(fault)}")
         return
-    for number, (start, end, row) in enumerate(spans):
+    for number, (start, end, row) in enumerate(zip(starts, starts[1:], rows, strict=False)):
         try:
             game, problem = _unpack(moves[start:end].tolist(), *row), ""
         except ValueError as fault:
@@ -215,6 +215,8 @@ _COLUMNS = ("moves", "offs", "komi2", "winner", "how", "margin2", "rb", "rw", "r
 
 
 def _unpack(moves: list[int], komi2, winner, how, margin2, black, white, rules) -> Game:
+    if winner not in (1, 0, -1):
+        raise ValueError(f"winner is {winner}, not 1, 0 or -1")
     margin = None if how != 0 or margin2 == 32767 else abs(margin2) / 2
     result = Result(winner, margin, ("score", "resign", "time", "unknown")[how] if 0 <= how < 4 else "unknown")
     return Game(

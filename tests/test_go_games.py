@@ -271,9 +271,15 @@ def test_packed_arrays(tmp_path):
         (7.5, "W+", "Japanese", {"BR": "1k", "WR": "9p"}),
         (-1.5, "Draw", "", {"WR": "1d"}),
     ]
-    columns["offs"] = [0, 30, 60]
+    columns["moves"][31] = columns["winner"][2] = 82
     np.savez(tmp_path / "b.npz", **columns)
-    assert [record.game for record in game_files.find(tmp_path / "b.npz")] == [None]
+    report = games.clean(SETTINGS, [tmp_path / "b.npz"]).report
+    assert report.notes[0] == "b.npz[1]: move 2 has colour -1 and action 82 on a board of size 9"
+    assert report.notes[1] == "b.npz[2]: winner is 82, not 1, 0 or -1"
+    for wrong in ([0, 30, 60], [0, 30, 60, 89], [0, 30, 60, 75, 90], [[0, 30, 60, 90]]):
+        np.savez(tmp_path / "c.npz", **(columns | {"offs": wrong}))  # pyright: ignore[reportArgumentType]
+        (record,) = game_files.find(tmp_path / "c.npz")
+        assert record.game is None and record.problem.startswith("c.npz: ")
 
 
 def test_no_game_is_on_both_sides_of_the_split(tmp_path):
@@ -335,8 +341,8 @@ def test_nothing_to_build(tmp_path):
 
 
 def test_positions_are_those_of_games_stepped_by_hand(tmp_path):
-    roots = ["KM[2.5]RE[B+R]", "RE[W+1]", "RE[?]", "KM[3]RE[Draw]"]
-    moves = [[*random_moves(i, 10 + 2 * i), PASS] for i in range(4)]
+    roots = ["KM[2.5]RE[B+R]", "RE[W+1]", "RE[?]", "KM[3]RE[Draw]", "RE[Void]"]
+    moves = [[*random_moves(i, 10 + 2 * i), PASS] for i in range(5)]
     write(tmp_path / "a.sgf", "".join(map(text, moves, roots)))
     rows = games.stack(games.clean(Settings(GO, results=tuple(How)), [tmp_path / "a.sgf"]).rows)
     places = [(i, number) for i, game in enumerate(moves) for number in range(len(game))]
@@ -344,7 +350,9 @@ def test_positions_are_those_of_games_stepped_by_hand(tmp_path):
     seen = jax.device_get(jax.jit(games.positions, static_argnums=0)(GO, rows, index, number))
     look_and_step = jax.jit(lambda state, action: (GO.observe(state), GO.legal_actions(state), GO.step(state, action)))
     at = itertools.count()
-    for game, komi, winner, is_known in zip(moves, [2.5, 0.5, 0.5, 3], [1, -1, 0, 0], [1, 1, 0, 1], strict=True):
+    for game, komi, winner, is_known in zip(
+        moves, [2.5, 0.5, 0.5, 3, 0.5], [1, -1, 0, 0, 0], [1, 1, 0, 1, 0], strict=True
+    ):
         state = GO.init(komi=komi)
         for number, action in enumerate(game):
             i, to_play = next(at), (-1) ** number
@@ -412,3 +420,23 @@ def test_real_games():
     for i, (row, before) in enumerate(zip(index.tolist(), number.tolist(), strict=True)):
         stones = (seen.observation[i, :, :, 1] - seen.observation[i, :, :, 2]) * (-1) ** before
         np.testing.assert_array_equal(stones, board_after(rows.moves[row, :before].tolist(), 9))
+
+
+@pytest.mark.slow
+def test_packed_real_games(tmp_path):
+    """Illegal are the games that, by another engine's word, repeat a position, if not behind two passes."""
+    if not (FOLDER / "ogs.npz").exists():
+        pytest.skip(f"there is no {FOLDER / 'ogs.npz'}; GO9X9_GAMES may name another folder")
+    with np.load(FOLDER / "ogs.npz") as file:
+        columns: dict[str, Any] = {name: file[name][:20_000] for name in file.files if name not in ("moves", "offs")}
+        offsets = columns["offs"] = file["offs"][:20_001]
+        moves = columns["moves"] = file["moves"][: offsets[-1]]
+    np.savez(tmp_path / "part.npz", **columns)
+    report = games.clean(Settings(Go(9), results=tuple(How), min_moves=1), [tmp_path / "part.npz"]).report
+    print("\n" + report.table())
+    illegal = {int(note[len("part.npz[") :].partition("]")[0]) for note in report.notes if "illegal" in note}
+    repeats = set(np.flatnonzero(columns["psk"]).tolist())
+    assert illegal and illegal <= repeats
+    for number in repeats - illegal:
+        is_pass = moves[offsets[number] : offsets[number + 1]] == 81
+        assert (is_pass[:-2] & is_pass[1:-1]).any()
