@@ -10,6 +10,7 @@ file system. Archives are never unpacked to disk, and of no member is more read 
 
 import functools
 import hashlib
+import lzma
 import os
 import pathlib
 import posixpath
@@ -43,7 +44,16 @@ class _File(NamedTuple):
 
 
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
-_FAULTS = (OSError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, tarfile.TarError, zlib.error)
+_FAULTS = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+)
 
 
 def find(path: str | os.PathLike) -> Iterator[Found]:
@@ -53,10 +63,10 @@ def find(path: str | os.PathLike) -> Iterator[Found]:
       ValueError: the path is none of these.
     """
     path = check(path)
-    if path.suffix.lower() == ".npz":
-        return _packed(path)
     if path.is_dir():
         return _all_games(path.name, _folder(path))
+    if path.suffix.lower() == ".npz":
+        return _packed(path)
     if path.name.lower().endswith(_ARCHIVES):
         return _archive(path)
     return _games(_printable(path.stem), _load(_printable(path.name), functools.partial(open, path, "rb")))
@@ -200,7 +210,7 @@ def _packed(path: pathlib.Path) -> Iterator[Found]:
         rows = list(zip(*(column.tolist() for column in columns.values()), strict=True))
         if len(starts) != len(rows) + 1 or starts[-1] != len(moves):
             raise ValueError("offs must have an entry for each game, and one for the end of all moves")
-    except (*_FAULTS, ValueError, KeyError, TypeError) as fault:
+    except (*_FAULTS, KeyError) as fault:
         yield Found(stem, name, None, f"{name}: {_reason(fault)}")
         return
     for number, (start, end, row) in enumerate(zip(starts, starts[1:], rows, strict=False)):

@@ -22,11 +22,11 @@ What is decided for a record, in this order, and counted under these reasons in 
 - `short`: of what is left.
 - `duplicate`: two records are one game if their moves are the same up to the symmetries of the board, passes at the
   end left out; players, komi and result do not count. The first one is kept. So short games that were played twice
-  are one. A record that breaks off earlier is another game: only `Settings.min_moves` keeps such pieces small.
+  are one. A record that breaks off earlier is another game, which may fall on the other side of the split.
 
-Whether a game is for testing is drawn by a hash of what makes it one game. It depends on no other game, so a game, its
-mirror images and its copies are on the same side in every data set. Openings are shared by both sides, as they are by
-people.
+Whether a game is for testing is drawn by a hash of what makes it one game, after the cuts. It depends on no other game,
+so a game, its mirror images and its copies are on the same side in all data sets with the same cuts. Openings are
+shared by both sides, as they are by people.
 """
 
 import collections
@@ -195,18 +195,9 @@ class Cleaned(NamedTuple):
 
 def clean(settings: Settings, paths: Iterable[str | os.PathLike]) -> Cleaned:
     """The games at some paths that are to be kept, and a report on all: the same for the same files and settings."""
-    report, sources, rules = Report(), {}, {}
-    names, found = [], []
-    for record in (record for path in paths for record in game_files.find(path)):
-        number = sources.setdefault(record.source, len(sources))
-        if reason := _refusal(settings, record):
-            report.count(record.source, reason, record.problem)
-            continue
-        assert record.game is not None
-        ruleset = rules.setdefault(record.game.rules, len(rules))
-        names.append(record.name)
-        found.append(_row(record.game)._replace(source=np.int32(number), rules=np.int32(ruleset)))
-    rows, is_test, seen, texts = [], [], {}, list(sources)
+    report, sources, rules, seen = Report(), {}, {}, {}
+    names, found = _gather(settings, paths, report, sources, rules)
+    texts, rows, is_test = list(sources), [], []
     for name, row, num_legal in zip(names, found, _num_legal(settings.go, [row.moves for row in found]), strict=True):
         source, moves = texts[row.source], row.moves[:num_legal]
         is_refused = num_legal < len(row.moves) and not _is_over(settings.go, moves)
@@ -365,6 +356,27 @@ class Games(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         return (
             f"{self.settings.go.size}x{self.settings.go.size}-{hashlib.sha256(repr(names).encode()).hexdigest()[:12]}"
         )
+
+
+def _gather(
+    settings: Settings,
+    paths: Iterable[str | os.PathLike],
+    report: Report,
+    sources: dict[str, int],
+    rules: dict[str, int],
+) -> tuple[list[str], list[Rows]]:
+    """Names and rows of what need not be refused unplayed; the others go to the report, new names to the two lists."""
+    names, rows = [], []
+    for record in (record for path in paths for record in game_files.find(path)):
+        source = sources.setdefault(record.source, len(sources))
+        if reason := _refusal(settings, record):
+            report.count(record.source, reason, record.problem)
+            continue
+        assert record.game is not None
+        ruleset = rules.setdefault(record.game.rules, len(rules))
+        names.append(record.name)
+        rows.append(_row(record.game)._replace(source=np.int32(source), rules=np.int32(ruleset)))
+    return names, rows
 
 
 def _refusal(settings: Settings, record: game_files.Found) -> Reason | Literal[""]:
