@@ -565,12 +565,17 @@ def open_run(config: Config, lesson: Lesson) -> Run:
 def line(result: dict[str, Any], num: int) -> str:
     """One result in a line."""
     parts = [
-        f"{task} trained {cell(taught(marks), num * marks['num_train'])}, reach {name_of_reach(marks)}, "
+        f"{title(result, task)} trained {cell(taught(marks), num * marks['num_train'])}, reach {name_of_reach(marks)}, "
         f"beyond {cell(beyond(marks), num)}"
         for task, marks in result["marks"].items()
     ]
     arm = " ".join(filter(None, (result["arm"], result["schedule"])))
     return f"{arm}: {'; '.join(parts)}; {result['cost']['steps']:,} steps, {result['seconds']:.0f} s"
+
+
+def title(result: dict[str, Any], task: str) -> str:
+    """Of one of the tasks learnt: with its memory, or with those that it was mixed with."""
+    return result["task"] if len(result["marks"]) == 1 else f"{task} of {result['task']}"
 
 
 def taught(marks: dict[str, Any]) -> np.ndarray:
@@ -609,7 +614,12 @@ def report(config: Config, results: list[dict[str, Any]]) -> None:
     for result in results:
         for task, marks in result["marks"].items():
             num_train, floors, cost = marks["num_train"], np.array(marks["floor"]), result["cost"]
-            cells = [task, result["arm"], result["schedule"], cell(taught(marks), num_train * config.num_exam)]
+            cells = [
+                title(result, task),
+                result["arm"],
+                result["schedule"],
+                cell(taught(marks), num_train * config.num_exam),
+            ]
             cells += [f"{floors[:num_train].mean():.3f}", name_of_reach(marks), cell(beyond(marks), config.num_exam)]
             cells += [f"{floors[num_train:].mean():.3f}", f"{cost['tokens']:,}", f"{cost['steps']:,}"]
             cells += [f"{cost['flops'] / 1e9:,.0f}", f"{result['seconds']:.0f}"]
