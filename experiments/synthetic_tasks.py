@@ -327,7 +327,7 @@ def learn_and_answer(config: Config, lesson: Lesson, stop: Stop) -> dict[str, An
         policy, num_seen = make_policy(config, lesson)
         sizes = {task.name: room.of_levels(task, lesson.way.has_pad) for task in lesson.tasks}
         budget = make_budget(config, lesson, sizes)
-        questions = make_exam(config, lesson, policy, sizes, budget.num_steps)
+        questions = make_exam(config, lesson, policy, sizes, max(budget.num_steps, 2 * budget.demonstration_steps))
         weights = jax.jit(jax.vmap(lambda key: policy.init(key, num_seen)))(keys_of(config, 0))
         schedule = lesson.schedule if lesson.practises else ""
         result: dict[str, Any] = {"task": lesson.spec.name, "arm": lesson.way.name, "schedule": schedule}
@@ -364,15 +364,23 @@ def learn_and_answer(config: Config, lesson: Lesson, stop: Stop) -> dict[str, An
 
 
 def make_budget(config: Config, lesson: Lesson, sizes: dict[str, list[Room]]) -> Budget:
-    """Rollouts have room for two of the longest training episodes, or as told."""
-    longest = max(sum(sizes[task.name][level]) for task in lesson.tasks for level in range(task.levels.num_train))
-    longest += len(lesson.tasks) > 1  # the token that says which task it is
-    longest *= 2 if lesson.spec.memory else 1  # an operation before each token of the answer
+    """Rollouts have room for two of the longest training episodes, or as told; all arms have as many tokens.
+
+    Episodes with a pad are longer, so fewer of them are practised side by side, or shown in an update.
+    """
+    taught = [sizes[task.name][level] for task in lesson.tasks for level in range(task.levels.num_train)]
+    extra, times = len(lesson.tasks) > 1, 2 if lesson.spec.memory else 1  # a token to announce it; an operation each
+    plain, padded = times * max(size.steps for size in taught) + extra, times * max(map(sum, taught)) + extra
+    num_steps, num_places = config.num_steps or 2 * plain, config.num_places
+    if lesson.practises and padded > plain:
+        share = config.devices * config.learn.num_minibatches * config.group
+        num_steps = 2 * padded
+        num_places = max(1, round(config.num_places * plain / padded / share)) * share
     return Budget(
         config.iterations,
-        config.num_places,
-        config.num_steps or 2 * longest,
-        longest,
+        num_places,
+        num_steps,
+        padded,
         config.group,
         config.learn,
         config.imitate,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scripts
 
+from curricula.room import Room
 from rl_pretrain import checkpoint, command_line
 from rl_pretrain.settings import SettingError
 
@@ -30,7 +31,10 @@ def cache(tmp_path_factory):
     [
         (["--preset=huge"], "unknown preset 'huge'; choose one of solve, schedules, arms"),
         (["--tasks", "copi"], "unknown task 'copi'; choose from copy, reverse"),
-        (["--tasks", "copy+swap_sort"], "tasks that are acted in cannot be mixed, got copy.swap_sort"),
+        (
+            ["--tasks", "copy+swap_sort"],
+            "tasks that are acted in are learnt alone and without a memory, got copy.swap_sort",
+        ),
         (["--tasks", "copy", "--arms", "search"], "search needs a task that is acted in, got copy"),
         (["--tasks", "swap_sort", "--arms", "spt-answer"], "spt-answer needs a task that is read, got swap_sort"),
         (["--tasks", "copy", "--arms", "spt-trace"], "spt-trace needs a task with steps before its answer, got copy"),
@@ -51,6 +55,22 @@ def test_every_arm_comes_once_and_rft_once_for_each_weight(synthetic_tasks):
     names = [lesson.name for lesson in synthetic_tasks.lessons_of(config)]
     practised = [f"sort-{arm}-{plan}" for arm in ("rpt", "rft-kl-0", "rft-kl-0.5") for plan in ("staircase", "uniform")]
     assert sorted(names) == sorted(["sort-random", "sort-spt-trace", *practised])
+
+
+def test_every_arm_has_as_many_tokens_to_learn_from(synthetic_tasks):
+    arguments = ["--tasks", "group_word", "--arms", "rpt", "rpt-pad", "spt-answer", "spt-trace", "rft-trace"]
+    config = command_line.parse([*arguments, "--num-places=64"], synthetic_tasks.PRESETS, "", default="tiny")
+    sizes = {"group_word": [Room(12 + i, 20 + i) for i in range(13)]}
+    budgets = {
+        lesson.way.name: synthetic_tasks.make_budget(config, lesson, sizes)
+        for lesson in synthetic_tasks.lessons_of(config)
+    }
+    for budget in budgets.values():
+        assert budget.tokens == pytest.approx(budgets["rpt"].tokens, rel=0.05)
+        shown = budget.num_demonstrations * budget.demonstration_steps * budget.num_updates
+        assert shown == pytest.approx(budgets["rpt"].tokens, rel=0.05)
+    longest = 18 + 26  # of the last training level
+    assert budgets["rpt-pad"].num_steps == 2 * longest and budgets["spt-trace"].demonstration_steps == longest
 
 
 def test_every_preset_has_tasks_that_its_arms_can_learn(synthetic_tasks):
