@@ -242,6 +242,6 @@ def test_bench_esolang_prints_the_table(environ, tmp_path):
 
 
 def test_every_script_is_run_by_a_test():
-    scripts = {path.name for path in (ROOT / "experiments").glob("*.py")}
+    scripts = {path.stem for path in (ROOT / "experiments").glob("*.py")}
     tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
     assert [name for name in sorted(scripts) if name not in tests] == []
