@@ -241,8 +241,8 @@ def learn_stage_by_stage(config: Config, steps: Steps, run: Run, title: str, sto
     def improve(pupil: Pupil, i: int):
         if i == num_read:
             pupil = steps.restart(pupil)
-        deal_keys, keys = keys_of(config, 2 * i + 1), keys_of(config, 2 * i + 2)
-        return (steps.read if i < num_read else steps.learn)(pupil, steps.deal(pupil, deal_keys), keys)
+        keys = keys_of(config, i + 1)
+        return (steps.read if i < num_read else steps.learn)(pupil, steps.deal(pupil, keys), keys)
 
     begin = steps.begin(keys_of(config, 0))
     brief = ("success", "stage", "entropy")
@@ -266,14 +266,14 @@ def compile_steps(config: Config, task: Stream, reasoner: Reasoner) -> Steps:
         return Pupil(learner.init(optimizer, policy.init(key, shapes.observation_shape[0])), course.init())
 
     def deal(pupil: Pupil, key: jax.Array) -> Pool | ActPool:
-        deal_key, cue_key = jax.random.split(key)
+        deal_key, _, _ = jax.random.split(key, 3)  # the others are `learn`'s
         rows = course.deal(pupil.lessons, deal_key)
-        return cues.plant(rows, cue_key) if config.with_cue and isinstance(rows, Pool) else rows
+        return cues.plant(rows, jax.random.fold_in(deal_key, 1)) if config.with_cue and isinstance(rows, Pool) else rows
 
     def learn(
         pupil: Pupil, rows: Pool, key: jax.Array, is_preloaded: bool = False
     ) -> tuple[Pupil, dict[str, jax.Array]]:
-        play_key, learn_key = jax.random.split(key)
+        _, play_key, learn_key = jax.random.split(key, 3)
         size, env = (
             (config.num_places, num_steps(config, reasoner)),
             functools.partial(world, is_preloaded=is_preloaded),
