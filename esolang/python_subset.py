@@ -96,7 +96,8 @@ def run(program: str, data: bytes = b"", max_steps: int = 20_000, max_output: in
     return Ran(ended, machine.output.getvalue().encode(), machine.steps)
 
 
-class Unsupported(Exception):  # noqa: N818 - no error of the program's
+# N818 wants names in -Error; these are ways for control to leave the walk, not faults of ours.
+class Unsupported(Exception):  # noqa: N818
     """The program uses something that is left out here."""
 
 

@@ -50,7 +50,8 @@ from rl_pretrain.settings import SettingError, at_least
 from rl_pretrain.supervised import Demonstration, SupervisedConfig
 
 RUNS = Path("runs/esolang_transfer")
-NUM_SEEN = {"act": 4, "write": 4}
+NUM_SEEN = 4  # numbers in an observation of bf_act and of env
+DECAY = 0.8  # of the running mean of success
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,7 +155,7 @@ def read_target(text: str) -> Target:
     """Of `act:copy`. Raises SettingError where it means nothing."""
     way, _, name = text.partition(":")
     problems = {problem.name: problem for problem in ladder.problems()}
-    if way not in NUM_SEEN:
+    if way not in ("act", "write"):
         raise SettingError(f"a target is act:problem or write:problem, got {text!r}")
     if name not in problems:
         raise SettingError(f"unknown problem {name!r}; choose from {', '.join(problems)}")
@@ -254,7 +255,7 @@ def learn_target(config: Config, name: str, learnt: dict[str, Any], stop: Stop) 
     policy, teacher, num_steps = make_target(config, target)
     budget = Budget(config.iterations, config.num_places, num_steps, learn=config.learn)
     training = arms.prepare(Arm(practises="reward"), budget, policy, teacher)
-    fresh = jax.jit(jax.vmap(lambda key: policy.init(key, NUM_SEEN[target.way])))(keys_of(config, 0))
+    fresh = jax.jit(jax.vmap(lambda key: policy.init(key, NUM_SEEN)))(keys_of(config, 0))
     begun = [begin(config, learner, fresh, learnt) for learner in learners]
     weights = jax.tree.map(lambda *x: jnp.concatenate(x), *begun)
 
@@ -263,7 +264,7 @@ def learn_target(config: Config, name: str, learnt: dict[str, Any], stop: Stop) 
 
     def improve(following: Following, i: int) -> tuple[Following, dict[str, jax.Array]]:
         everything, scalars = training.improve(following.everything, i, keys(i))
-        now = jnp.where(i == 0, scalars["success"], 0.8 * following.success + 0.2 * scalars["success"])
+        now = jnp.where(i == 0, scalars["success"], DECAY * following.success + (1 - DECAY) * scalars["success"])
         is_first = (following.reached < 0) & (now >= config.threshold)
         return Following(everything, jnp.where(is_first, i + 1, following.reached), now), scalars
 
@@ -331,15 +332,16 @@ def open_run(config: Config, name: str) -> Run:
 def line(config: Config, result: dict[str, Any]) -> str:
     """One target in a line for each kind of reasoner."""
     cells = [
-        f"  {name:32} success {estimate(rates)}; {reached(config, result, name)}"
+        f"  {name:32} success {estimate(config, rates)}; {reached(config, result, name)}"
         for name, rates in result["success"].items()
     ]
     return "\n".join([f"{result['target']} ({result['seconds']:.0f} s)", *cells])
 
 
-def estimate(rates: list[float]) -> success.Estimate:
-    """Of success over the last five iterations or so, hundreds of episodes of each seed."""
-    return success.over_seeds(np.array(rates), 200)
+def estimate(config: Config, rates: list[float]) -> success.Estimate:
+    """Of the running mean of success, which weighs as the mean of (1 + DECAY) / (1 - DECAY) rollouts does."""
+    num_rollouts = round((1 + DECAY) / (1 - DECAY))
+    return success.over_seeds(np.array(rates), num_rollouts * config.num_places)
 
 
 def reached(config: Config, result: dict[str, Any], name: str) -> str:
@@ -364,11 +366,7 @@ def report(config: Config, results: list[dict[str, Any]]) -> None:
     json_file.replace(directory / "results.json", json_file.dumps(results, indent=2) + "\n")
     rows = [["reasoner", *(result["target"] for result in results)], ["---"] * (1 + len(results))]
     for name in names:
-        cells = [
-            f"{estimate(result['success'][name])}; {reached(config, result, name)}; ×{speed(config, result, name):.2f}"
-            for result in results
-        ]
-        rows.append([name, *cells])
+        rows.append([name, *(cell(config, result, name) for result in results)])
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     json_file.replace(directory / "table.md", table + "\n")
     draw(config, directory / "figure.png", names, results)
@@ -378,6 +376,12 @@ def report(config: Config, results: list[dict[str, Any]]) -> None:
     )
     print(f"steps until {config.threshold:.0%} were solved, and how many times faster than from scratch that was")
     print(f"saved in {directory}: table.md, results.json, figure.png")
+
+
+def cell(config: Config, result: dict[str, Any], name: str) -> str:
+    """One kind of reasoner on one target."""
+    rates = estimate(config, result["success"][name])
+    return f"{rates}; {reached(config, result, name)}; ×{speed(config, result, name):.2f}"
 
 
 def draw(config: Config, path: Path, names: list[str], results: list[dict[str, Any]]) -> None:

@@ -262,10 +262,10 @@ def ways_of(config: Config) -> list[Way]:
         "search": Way("search", Arm(practises="search")),
         "random": Way("random", None),
     }
-    tuned = {kl: Arm(imitates=True, practises="reward", kl_weight=kl) for kl in config.kl_weights}
+    by_both = {kl: Arm(imitates=True, practises="reward", kl_weight=kl) for kl in config.kl_weights}
     tuned = {
-        "rft": [Way(f"rft-kl-{kl:g}", arm) for kl, arm in tuned.items()],
-        "rft-trace": [Way(f"rft-trace-kl-{kl:g}", arm, "trace", has_pad=True) for kl, arm in tuned.items()],
+        "rft": [Way(f"rft-kl-{kl:g}", arm) for kl, arm in by_both.items()],
+        "rft-trace": [Way(f"rft-trace-kl-{kl:g}", arm, "trace", has_pad=True) for kl, arm in by_both.items()],
     }
     return [way for name in config.arms for way in tuned.get(name) or [plain[name]]]
 

@@ -140,11 +140,14 @@ def prepare(
         raise SettingError("an arm must imitate, practise, or both")
     if (arm.practises and teacher is None) or (arm.imitates and shown is None):
         raise ValueError("practice needs a teacher, and imitation demonstrations")
-    for name, number in (("num_places", budget.num_places), ("batch_size", budget.learn_from_search.batch_size)):
+    shared = {"num_places": budget.num_places}
+    if arm.practises == "search":
+        shared["batch_size"] = budget.learn_from_search.batch_size
+    for name, number in shared.items():
         if number % num_devices:
             raise SettingError(f"{name} must be a multiple of the {num_devices} devices, got {number}")
     num_imitations, axis = budget.num_imitations(arm), AXIS if num_devices > 1 else None
-    optimizers = _optimizers(arm, budget, num_devices)
+    optimizers = _optimizers(arm, budget)
     imitate = _over_seeds(_imitation(budget, policy, optimizers[0], num_devices, axis), (0, None, 0), num_devices)
     practise = _practice(arm, budget, policy, optimizers[1], teacher, world, num_devices, axis)
     practise = _over_seeds(practise, 0, num_devices)
@@ -183,9 +186,7 @@ def prepare(
     return Training(begin, improve, cost)
 
 
-def _optimizers(
-    arm: Arm, budget: Budget, num_devices: int
-) -> tuple[optax.GradientTransformation, optax.GradientTransformation]:
+def _optimizers(arm: Arm, budget: Budget) -> tuple[optax.GradientTransformation, optax.GradientTransformation]:
     """Of imitation and of practice."""
     num_imitations = budget.num_imitations(arm)
     num_practices = budget.iterations - num_imitations

@@ -136,7 +136,7 @@ def by_search(
     key: jax.Array,
     axis: str | None = None,
 ) -> tuple[Pupil, Scalars]:
-    """Plays by Gumbel search and learns what it found, as in Go; with one player discounts are 1 where there -1.
+    """Plays by Gumbel search and learns what it found, as in Go; with one player discounts are 1 instead of -1.
 
     Args:
       config: `batch_size` of one device; every step is learnt from `reuse` times on average.
