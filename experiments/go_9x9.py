@@ -3,8 +3,17 @@
     python experiments/go_9x9.py --devices=4
 
 Every iteration plays on with Gumbel search, remembers what it saw, and learns from it. Now and then the player meets
-its own random beginning, in pairs of games with the same opening and swapped colours. A run directory keeps
-everything; --resume goes on from there as if nothing had happened.
+its own beginning, in pairs of games with the same opening and swapped colours. A run directory keeps everything;
+--resume goes on from there as if nothing had happened.
+
+Arms, with one network, one loss and one way of measuring:
+  rpt    reward-based pretraining: self-play alone
+  spt    supervised pretraining: the moves and results of --games.paths, nothing is played
+  rft    self-play that begins with the weights of --from, held to their policy by --kl
+Any arm may begin with the weights of another run, on another board too: --from=runs/go_9x9/seven.
+
+    python experiments/go_9x9.py --preset=cpu --arm=spt --games.paths human.sgf archive.zip
+    python experiments/go_9x9.py --preset=cpu --arm=rft --from=runs/go_9x9/cpu-spt --kl=0.1
 
 Presets (every setting can be changed by its flag):
   gpu    one H200 or A100
@@ -17,6 +26,7 @@ import argparse
 import contextlib
 import dataclasses
 import functools
+import math
 import re
 import shlex
 import sys
@@ -24,7 +34,7 @@ import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,23 +42,45 @@ import numpy as np
 import optax
 import tyro
 
-from go_env import RULES_VERSION, Go, KoRule
+from go_env import RULES_VERSION, Go, KoRule, games
 from go_env.symmetry import random_symmetry
-from rl_pretrain import checkpoint, devices, evaluate, json_file, learner, metrics, parallel
+from rl_pretrain import checkpoint, devices, evaluate, json_file, learner, ledger, metrics, parallel, trained
 from rl_pretrain.checkpoint import Run, RunError
 from rl_pretrain.devices import Devices
 from rl_pretrain.evaluate import MatchConfig, Score
 from rl_pretrain.interrupt import Stop, catch_signals
 from rl_pretrain.learner import LearnConfig, TrainState, Weights
+from rl_pretrain.ledger import Spent
 from rl_pretrain.networks.conv import ConvConfig, ConvNet
 from rl_pretrain.parallel import Steps
 from rl_pretrain.progress import Progress
-from rl_pretrain.replay import Replay
+from rl_pretrain.replay import Example, Replay
 from rl_pretrain.search import SearchConfig
 from rl_pretrain.selfplay import Games, SelfplayConfig, Trajectory
 from rl_pretrain.settings import SettingError, at_least
 
 RUNS = Path("runs/go_9x9")
+GAMES = Path("runs/games")  # where records that were read are kept as data sets
+
+
+@dataclasses.dataclass(frozen=True)
+class GamesConfig:
+    """Games of others, to learn from (spt) and to foretell (all arms)."""
+
+    paths: tuple[str, ...] = ()
+    """Folders, archives, SGF files, or .npz files of many games."""
+    sources: tuple[str, ...] = ()
+    """Names of sources to be used. Default: all."""
+    ratings: tuple[float, float] | None = None
+    """Least and greatest rating of both players. Default: any, or none."""
+    share: float = 1.0
+    """Of the games to learn from, the share that is used; a smaller share is part of a greater one."""
+    shuffle_results: bool = False
+    """Give every game the result of another: a control, in which values have nothing to learn from."""
+
+    def __post_init__(self):
+        if not 0 < self.share <= 1:
+            raise SettingError(f"games.share must be more than 0 and at most 1, got {self.share}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +88,19 @@ class Config:
     """Settings of a run."""
 
     name: str
-    """The run lives in runs/go_9x9/<name>. Default: the preset's name."""
+    """The run lives in runs/go_9x9/<name>. Default: the preset's name, and the arm's if that is not rpt."""
+    arm: Literal["rpt", "spt", "rft"] = "rpt"
+    """How it learns; see above."""
+    source: Annotated[str, tyro.conf.arg(name="from")] = ""
+    """Run whose averaged weights this one begins with. Default: random weights."""
+    kl: float = 0.0
+    """Weight of the divergence from the policy it began with."""
+    kl_halving: int = 0
+    """Updates in which that weight halves; 0 for never."""
+    keep_value: bool = True
+    """Whether the value head comes from the source, too; else it begins anew."""
+    keep_moments: bool = False
+    """Whether the optimiser's moments come from the source, too; else it begins anew."""
     devices: int | None = None
     """Devices to train on; without accelerators as many virtual CPU devices are made. Default: all accelerators."""
     resume: bool = False
@@ -81,11 +125,18 @@ class Config:
     """Matches of the last measurement, each of match.num_pairs pairs."""
     save_every: int = 20
     """Iterations between checkpoints: what a kill -9 can lose."""
+    keep_every: int | None = None
+    """Iterations between checkpoints that are kept for ever, a multiple of save_every. Default: the newest two are."""
 
     network: ConvConfig = ConvConfig()
     selfplay: SelfplayConfig = SelfplayConfig()
     search: SearchConfig = SearchConfig()
     learn: LearnConfig = LearnConfig()
+    games: GamesConfig = GamesConfig()
+    imitate: LearnConfig = LearnConfig(reuse=10, learning_rate=1e-3, final_learning_rate=1e-4)
+    """Learning from games, spt's in place of `learn`; its reuse is the number of epochs."""
+    symmetries: bool = True
+    """Whether each position is learnt from in one of its eight symmetries, drawn at random."""
     match: MatchConfig = MatchConfig()
 
     def __post_init__(self):
@@ -94,6 +145,15 @@ class Config:
         except ValueError as error:
             raise SettingError(str(error)) from None
         at_least(1, self, "iterations", "eval_every", "final_matches", "save_every")
+        at_least(0, self, "kl", "kl_halving")
+        if self.keep_every is not None and (self.keep_every < 1 or self.keep_every % self.save_every):
+            raise SettingError(f"keep_every must be a multiple of save_every, {self.save_every}, got {self.keep_every}")
+        if self.arm == "spt" and not self.games.paths:
+            raise SettingError("arm spt needs games.paths: folders, archives or files of game records")
+        if self.arm == "rft" and not self.source:
+            raise SettingError("arm rft needs --from: the run whose weights it begins with")
+        if (self.kl or self.keep_moments) and not self.source:
+            raise SettingError("kl and keep_moments need --from: the run whose weights are held to")
         if not re.fullmatch(r"[\w.+-]*\w[\w.+-]*", self.name):
             raise SettingError(f"name must be letters, digits and any of . + - _, got {self.name!r}")
 
@@ -105,12 +165,17 @@ class Config:
     @property
     def moves_per_iteration(self) -> int:
         """Moves played in all games together."""
-        return self.selfplay.num_games * self.selfplay.num_steps
+        return 0 if self.arm == "spt" else self.selfplay.num_games * self.selfplay.num_steps
 
     @property
-    def updates_per_iteration(self) -> int:
-        """Gradient steps, such that a position is learnt from `learn.reuse` times on average."""
-        return max(1, round(self.learn.reuse * self.moves_per_iteration / self.learn.batch_size))
+    def learning(self) -> LearnConfig:
+        """The arm's."""
+        return self.imitate if self.arm == "spt" else self.learn
+
+    def updates_per_iteration(self, num_shown: int) -> int:
+        """Gradient steps, such that a position is learnt from `reuse` times on average: of play, or of games shown."""
+        num_new = num_shown / self.iterations if self.arm == "spt" else self.moves_per_iteration
+        return max(1, round(self.learning.reuse * num_new / self.learning.batch_size))
 
 
 PRESETS = {
@@ -130,6 +195,7 @@ PRESETS = {
         selfplay=SelfplayConfig(num_games=128, num_steps=16, replay_steps=256),
         search=SearchConfig(num_simulations=16),
         learn=LearnConfig(batch_size=256, num_warmup_updates=50),
+        imitate=LearnConfig(batch_size=256, reuse=2, num_warmup_updates=50, final_learning_rate=1e-4),
         match=MatchConfig(num_pairs=16, num_simulations=16),
     ),
     "paper": Config(
@@ -141,6 +207,7 @@ PRESETS = {
         network=ConvConfig(num_blocks=8, num_channels=128, bfloat16=True),
         selfplay=SelfplayConfig(num_games=4096, num_steps=64),
         learn=LearnConfig(batch_size=8192, average_decay=0.999),
+        imitate=LearnConfig(reuse=10, learning_rate=1e-3, final_learning_rate=1e-3),
         match=MatchConfig(num_pairs=128),
     ),
     "tiny": Config(
@@ -155,8 +222,16 @@ PRESETS = {
         selfplay=SelfplayConfig(num_games=16, num_steps=10, replay_steps=60),
         search=SearchConfig(num_simulations=4, max_considered=4),
         learn=LearnConfig(batch_size=64, num_warmup_updates=4),
+        imitate=LearnConfig(batch_size=64, num_warmup_updates=4),
         match=MatchConfig(num_pairs=4, num_simulations=4),
     ),
+}
+
+
+NUM_EXAMS = 8  # batches of positions on which a network is examined
+BRIEF = {  # metrics in a line of the display
+    "played": ("games", "moves", "moves_per_second", "policy_loss", "value_loss", "game_length", "score"),
+    "shown": ("updates", "policy_loss", "policy_accuracy", "value_loss", "test_policy_accuracy", "score"),
 }
 
 
@@ -166,26 +241,16 @@ class Everything(NamedTuple):
     key: jax.Array  # [], of the whole run
     train: TrainState  # the same on every device
     initial: Weights  # weights before the first update, the same on every device
-    games: Games  # every device its own
-    replay: Replay  # every device its own
+    games: Games | None  # every device its own; none in spt
+    replay: Replay | None  # every device its own; none in spt
 
 
-class Totals(NamedTuple):
-    """What the run has cost so far."""
+class Shown(NamedTuple):
+    """Games of others, `[devices, ...]`, the same on every device."""
 
-    seconds: float = 0.0
-    moves: int = 0
-    games: int = 0
-    updates: int = 0
-
-    def plus(self, config: Config, played: dict[str, Any], seconds: float) -> "Totals":
-        """After one more iteration."""
-        return Totals(
-            self.seconds + seconds,
-            self.moves + config.moves_per_iteration,
-            self.games + int(played["games"]),
-            self.updates + config.updates_per_iteration,
-        )
+    train: games.Rows
+    test: games.Rows
+    num_positions: int  # in those to learn from
 
 
 class Setup(NamedTuple):
@@ -193,65 +258,78 @@ class Setup(NamedTuple):
 
     pool: Devices
     network: ConvNet
+    source: trained.Trained | None
+    shown: Shown | None
+    num_updates: int  # in an iteration
     optimizer: optax.GradientTransformation
     schedule: optax.Schedule
     steps: Steps
 
 
 def prepare(config: Config) -> Setup:
-    """Raises SettingError, in one line, where settings do not go together or with this machine."""
+    """Raises SettingError or RunError, in one line, where settings do not go together or with this machine."""
     pool = devices.use(config.devices)
     devices.use_compilation_cache()
     network = ConvNet(config.network, num_other_actions=1)
-    total_updates = config.iterations * config.updates_per_iteration
-    optimizer = learner.make_optimizer(config.learn, total_updates)
+    source = read_source(config) if config.source else None
+    shown = read_games(config, pool) if config.games.paths else None
+    num_updates = config.updates_per_iteration(shown.num_positions if shown else 0)
+    total_updates = config.iterations * num_updates
+    optimizer = learner.make_optimizer(config.learning, total_updates)
     steps = parallel.compile_steps(
         config.env,
         network.apply,  # pyright: ignore[reportArgumentType] (flax types it loosely)
         optimizer,
         config.selfplay,
-        config.learn,
+        config.learning,
         config.search,
         config.match,
         max_moves=config.env.move_limit,
-        augment=random_symmetry,
+        augment=random_symmetry if config.symmetries else lambda key, example: example,
         summarise=functools.partial(summarise, config),
         devices=pool,
+        draw=functools.partial(draw, config.env),
+        anchor_strength=fading(config) if config.kl else None,
     )
-    return Setup(pool, network, optimizer, learner.make_schedule(config.learn, total_updates), steps)
+    schedule = learner.make_schedule(config.learning, total_updates)
+    return Setup(pool, network, source, shown, num_updates, optimizer, schedule, steps)
 
 
 def main(config: Config, setup: Setup) -> None:
     """The whole run, top to bottom."""
-    pool, network, optimizer, schedule, steps = setup
+    pool, steps = setup.pool, setup.steps
     with contextlib.ExitStack() as stack:
         run = stack.enter_context(open_run(config, len(pool)))
-        everything, totals, done = begin(config, network, optimizer, steps, pool), Totals(), 0
+        everything, spent, done = begin(config, setup), inherited(setup), 0
         if run.latest_step is not None:
-            everything, totals, done = restore(run, everything)
+            everything, spent, done = restore(run, everything)
         writer = stack.enter_context(metrics.Metrics(run.directory, iteration=done))
         stop = stack.enter_context(catch_signals())
         progress = stack.enter_context(show(config, everything, run, pool, done, stop))
+        flops = flops_per_iteration(setup, everything) if done < config.iterations else 0.0
 
         for i in range(done, config.iterations):
             play_key, learn_key, match_key = jax.random.split(jax.random.fold_in(everything.key, i), 3)
-            started = time.monotonic()
-            everything, played = play(steps, everything, play_key, pool)
+            started, played = time.monotonic(), {}
+            if config.arm != "spt":
+                everything, played = play(steps, everything, play_key, pool)
             rested = time.monotonic()
-            everything, learnt = learn(steps, everything, learn_key, pool, config.updates_per_iteration)
+            everything, learnt = learn(setup, everything, learn_key)
             seconds = time.monotonic() - started
 
-            totals = totals.plus(config, played, seconds)
-            row = totals._asdict() | describe_games(played) | learnt
-            row["moves_per_second"] = config.moves_per_iteration / (rested - started)
-            row["learning_rate"] = np.asarray(schedule(totals.updates - 1)).item()
+            spent = spent.plus(cost(config, setup, played, seconds, flops))
+            row = spent._asdict() | describe_games(played) | learnt
+            if played:
+                row["moves_per_second"] = config.moves_per_iteration / (rested - started)
+            row["learning_rate"] = np.asarray(setup.schedule((i + 1) * setup.num_updates - 1)).item()
             metrics.check_finite(row)
             if (i + 1) % config.eval_every == 0:
                 row |= describe_score(measure(steps, everything, match_key, pool, num_matches=1))
+                row |= examine(setup, everything)
             writer.write(i + 1, row)
             progress.update(i + 1, row)
             if stop.requested or (i + 1) % config.save_every == 0 or i + 1 == config.iterations:
-                save(run, i + 1, everything, totals)
+                save(run, i + 1, everything, spent)
             if stop.requested:
                 progress.say(f"stopped by {stop.signal} after iteration {i + 1}; to go on: {command()}")
                 return
@@ -259,40 +337,138 @@ def main(config: Config, setup: Setup) -> None:
         progress.say(f"measuring: {config.final_matches * config.match.num_pairs} pairs against the initial network")
         final_key = jax.random.fold_in(everything.key, config.iterations)
         score = measure(steps, everything, final_key, pool, config.final_matches)
-    report(config, run, totals, score)
+        foretold = examine(setup, everything)
+    report(config, setup, run, spent, score, foretold)
 
 
-def begin(
-    config: Config, network: ConvNet, optimizer: optax.GradientTransformation, steps: Steps, pool: Devices
-) -> Everything:
+def begin(config: Config, setup: Setup) -> Everything:
     """A run before its first iteration."""
     key = jax.random.key(config.seed)
     weights_key, games_key, run_key = jax.random.split(key, 3)
-    params = network.init(weights_key, jnp.zeros((1, *config.env.observation_shape)))
-    train = devices.replicate(learner.init(optimizer, params), pool)
-    initial = devices.replicate(params, pool)
-    games, replay = steps.begin(parallel.split(games_key, pool), initial)
-    return Everything(run_key, train, initial, games, replay)
+    params = setup.network.init(weights_key, jnp.zeros((1, *config.env.observation_shape)))
+    if setup.source is not None:
+        fresh, params = params, setup.source.weights
+        if not config.keep_value:
+            params = {"params": params["params"] | {"value": fresh["params"]["value"]}}
+    state = learner.init(setup.optimizer, params)
+    if config.keep_moments:
+        state = state._replace(opt_state=with_moments(state.opt_state, config.source))
+    train, initial = devices.replicate(state, setup.pool), devices.replicate(params, setup.pool)
+    if config.arm == "spt":
+        return Everything(run_key, train, initial, None, None)
+    return Everything(run_key, train, initial, *setup.steps.begin(parallel.split(games_key, setup.pool), initial))
+
+
+def read_source(config: Config) -> trained.Trained:
+    """The run whose weights this one begins with."""
+    source = trained.load(config.source)
+    wanted = json_file.plain(dataclasses.asdict(config.network))
+    if source.config["network"] != wanted:
+        raise SettingError(f"network must be that of {config.source}, {source.config['network']}, got {wanted}")
+    return source
+
+
+def with_moments(opt_state: optax.OptState, source: str) -> optax.OptState:
+    """The state of AdamW with the moments of another run; its schedule begins anew."""
+    moments = trained.moments(source)
+
+    def is_adams(path: Any, value: Any) -> bool:
+        del value
+        return getattr(path[-1], "tuple_name", "") == optax.ScaleByAdamState.__name__
+
+    return optax.tree.set(opt_state, is_adams, **moments)
+
+
+def fading(config: Config) -> optax.Schedule:
+    """Weight of the divergence by number of updates."""
+    if not config.kl_halving:
+        return optax.constant_schedule(config.kl)
+    return optax.exponential_decay(config.kl, config.kl_halving, 0.5)
+
+
+def read_games(config: Config, pool: Devices) -> Shown:
+    """The records as a data set, built when first asked for, and on the devices."""
+    try:
+        settings = games.Settings(config.env, sources=config.games.sources, ratings=config.games.ratings)
+        builder = games.Games(settings, config.games.paths, data_dir=GAMES)
+        builder.download_and_prepare()
+        sources = [builder.as_data_source(split) for split in ("train", "test")]  # pyright: ignore[reportCallIssue]
+        train, test = (games.read(source, config.env.move_limit) for source in sources)
+    except (ValueError, OSError) as error:
+        raise SettingError(f"games.paths: {error}") from None
+    chance = np.random.default_rng(config.seed)
+    kept = chance.permutation(len(train.length))[: math.ceil(config.games.share * len(train.length))]
+    train = jax.tree.map(lambda column: column[kept], train)
+    if config.games.shuffle_results:
+        other = chance.permutation(len(kept))
+        train = train._replace(winner=train.winner[other], how=train.how[other])
+    return Shown(devices.replicate(train, pool), devices.replicate(test, pool), int(train.length.sum()))
+
+
+def draw(env: Go, key: jax.Array, rows: games.Rows, num: int) -> Example:
+    """Positions of games, each with the move that was played and the result for the player to move."""
+    seen = games.positions(env, rows, *games.draw(rows, key, num))
+    policy = jax.nn.one_hot(seen.action, env.num_actions)
+    return Example(seen.observation, seen.legal, policy, seen.value, seen.is_known)
 
 
 def play(steps: Steps, everything: Everything, key: jax.Array, pool: Devices) -> tuple[Everything, dict[str, Any]]:
     """Moves every game on, with the averaged weights."""
+    assert everything.games is not None and everything.replay is not None
     keys = parallel.split(key, pool)
-    games, replay, sums = steps.play(keys, everything.train.average, everything.games, everything.replay)
-    return everything._replace(games=games, replay=replay), jax.device_get(devices.unreplicate(sums))
+    under_way, replay, sums = steps.play(keys, everything.train.average, everything.games, everything.replay)
+    return everything._replace(games=under_way, replay=replay), jax.device_get(devices.unreplicate(sums))
 
 
-def learn(
-    steps: Steps, everything: Everything, key: jax.Array, pool: Devices, num_updates: int
-) -> tuple[Everything, dict[str, Any]]:
+def learn(setup: Setup, everything: Everything, key: jax.Array) -> tuple[Everything, dict[str, Any]]:
     """Some updates, and the means of their scalars. A Python loop: inside `scan` XLA:CPU's convolutions crawl."""
     train, history = everything.train, []
-    for update_key in jax.random.split(key, num_updates):
-        train, scalars = steps.learn(parallel.split(update_key, pool), train, everything.replay)
+    update, content = what_is_learnt(setup, everything)
+    for update_key in jax.random.split(key, setup.num_updates):
+        train, scalars = update(parallel.split(update_key, setup.pool), train, content, everything.initial)
         history.append(devices.unreplicate(scalars))
     history = jax.device_get(history)
-    means = {name: float(sum(scalars[name] for scalars in history) / num_updates) for name in history[0]}
+    means = {name: float(sum(scalars[name] for scalars in history) / len(history)) for name in history[0]}
     return everything._replace(train=train), means
+
+
+def what_is_learnt(setup: Setup, everything: Everything) -> tuple[Any, Any]:
+    """The step of learning, and what it learns from."""
+    if everything.replay is None:
+        assert setup.shown is not None
+        return setup.steps.imitate, setup.shown.train
+    return setup.steps.learn, everything.replay
+
+
+def inherited(setup: Setup) -> Spent:
+    """What the weights have cost that the run begins with."""
+    return Spent(**setup.source.meta["spent"]) if setup.source else Spent()
+
+
+def flops_per_iteration(setup: Setup, everything: Everything) -> float:
+    """Of playing and learning on all devices."""
+    keys = parallel.split(everything.key, setup.pool)
+    update, content = what_is_learnt(setup, everything)
+    flops = setup.num_updates * ledger.flops(update, keys, everything.train, content, everything.initial)
+    if everything.replay is not None:
+        flops += ledger.flops(setup.steps.play, keys, everything.train.average, everything.games, everything.replay)
+    return flops
+
+
+def cost(config: Config, setup: Setup, played: dict[str, Any], seconds: float, flops: float) -> Spent:
+    """What one iteration has cost."""
+    simulations = config.moves_per_iteration * config.search.num_simulations
+    return Spent(
+        seconds=seconds,
+        device_seconds=seconds * len(setup.pool),
+        games=int(played.get("games", 0)),
+        moves=config.moves_per_iteration,
+        environment_steps=config.moves_per_iteration + simulations,
+        evaluations=config.moves_per_iteration + simulations,
+        updates=setup.num_updates,
+        positions=setup.num_updates * config.learning.batch_size,
+        flops=flops,
+    )
 
 
 def measure(steps: Steps, everything: Everything, key: jax.Array, pool: Devices, num_matches: int) -> Score:
@@ -302,6 +478,19 @@ def measure(steps: Steps, everything: Everything, key: jax.Array, pool: Devices,
         for match_key in jax.random.split(key, num_matches)
     ]
     return evaluate.score(*matches)
+
+
+def examine(setup: Setup, everything: Everything) -> dict[str, float]:
+    """How well games that were not learnt from are foretold, if there are such; always the same positions."""
+    if setup.shown is None:
+        return {}
+    shares = [
+        setup.steps.examine(parallel.split(key, setup.pool), everything.train.average, setup.shown.test)
+        for key in jax.random.split(jax.random.key(0), NUM_EXAMS)
+    ]
+    shares = jax.device_get([devices.unreplicate(share) for share in shares])
+    names = ("policy_accuracy", "policy_loss", "value_loss")
+    return {f"test_{name}": float(np.mean([share[name] for share in shares])) for name in names}
 
 
 def summarise(config: Config, trajectory: Trajectory) -> dict[str, jax.Array]:
@@ -321,6 +510,8 @@ def summarise(config: Config, trajectory: Trajectory) -> dict[str, jax.Array]:
 
 def describe_games(played: dict[str, Any]) -> dict[str, float]:
     """The sums as means; those over finished games only where one finished."""
+    if not played:
+        return {}
     row = {"pass_rate": float(played["passes"] / played["moves"])}
     if played["games"]:
         row["game_length"] = float(played["length"] / played["games"])
@@ -348,32 +539,33 @@ def open_run(config: Config, num_devices: int) -> Run:
             "reward-pretraining": version("reward-pretraining"),
         },
         resume=config.resume and (directory / "config.json").exists(),
-        may_differ=("iterations", "eval_every", "final_matches", "save_every", "match"),
+        may_differ=("iterations", "eval_every", "final_matches", "save_every", "keep_every", "match"),
+        keep_every=config.keep_every,
     )
 
 
-def restore(run: Run, like: Everything) -> tuple[Everything, Totals, int]:
+def restore(run: Run, like: Everything) -> tuple[Everything, Spent, int]:
     """The newest checkpoint."""
     restored = checkpoint.restore(run, like)
-    return restored.tree, Totals(**restored.meta["totals"]), restored.step
+    return restored.tree, Spent(**restored.meta["spent"]), restored.step
 
 
-def save(run: Run, iteration: int, everything: Everything, totals: Totals) -> None:
+def save(run: Run, iteration: int, everything: Everything, spent: Spent) -> None:
     """Everything, in the background."""
-    checkpoint.save(run, iteration, everything, {"totals": totals._asdict()})
+    checkpoint.save(run, iteration, everything, {"spent": spent._asdict()})
 
 
 def show(config: Config, everything: Everything, run: Run, pool: Devices, done: int, stop: Stop) -> Progress:
     """The display of the run."""
     num_weights = sum(x.size for x in jax.tree.leaves(everything.train.params)) // len(pool)
     return Progress(
-        f"Go {config.size}×{config.size} from scratch",
+        f"Go {config.size}×{config.size}, {config.arm} from {config.source or 'scratch'}",
         total=config.iterations,
         start=done,
         facts={"devices": devices.describe(pool), "weights": f"{num_weights:,}", "run": str(run.directory)},
         history=("policy_loss", "value_loss", "score"),
         past=metrics.read(run.directory) if done else (),
-        brief=("games", "moves", "moves_per_second", "policy_loss", "value_loss", "game_length", "score"),
+        brief=BRIEF["shown" if config.arm == "spt" else "played"],
         notice=lambda: str(stop),
     )
 
@@ -389,13 +581,15 @@ def command(**changes: Any) -> str:
     return shlex.join(["python", sys.argv[0], *kept, *flags, "--resume"])
 
 
-def report(config: Config, run: Run, totals: Totals, score: Score) -> None:
+def report(config: Config, setup: Setup, run: Run, spent: Spent, score: Score, foretold: dict[str, float]) -> None:
     """The last lines, for people, and the same in result.json."""
-    result = {"score": score._asdict(), "totals": totals._asdict(), "iterations": config.iterations}
+    result = {"score": score._asdict(), "spent": spent._asdict(), "iterations": config.iterations} | foretold
+    result["hardware"] = devices.describe(setup.pool)
     json_file.replace(run.directory / "result.json", json_file.dumps(result, indent=2) + "\n")
-    print(
-        f"{totals.games:,} games, {totals.moves:,} moves, {totals.updates:,} updates in {totals.seconds / 60:.1f} min"
-    )
+    did = f"{spent.games:,} games, {spent.moves:,} moves, " if spent.moves else ""
+    print(f"{did}{spent.updates:,} updates, {spent.flops:.2g} FLOPs in {spent.seconds / 60:.1f} min")
+    if foretold:
+        print(f"of games not learnt from it foretells {foretold['test_policy_accuracy']:.1%} of the moves")
     print(f"score vs initial network {score} over {score.num_games // 2} paired games ({score.num_distinct} distinct)")
     print(f"saved in {run.directory}; to train on: {command(iterations=2 * config.iterations)}")
 
@@ -408,7 +602,10 @@ def parse(arguments: Sequence[str]) -> Config:
     preset = chosen.preset or fitting_preset(rest)
     if preset not in PRESETS:
         raise SettingError(f"unknown preset {preset!r}; choose one of {', '.join(PRESETS)}")
-    return tyro.cli(Config, default=PRESETS[preset], args=rest, description=__doc__)
+    config = tyro.cli(Config, default=PRESETS[preset], args=rest, description=__doc__)
+    if config.arm != "rpt" and config.name == preset:
+        config = dataclasses.replace(config, name=f"{preset}-{config.arm}")
+    return config
 
 
 def fitting_preset(arguments: Sequence[str]) -> str:

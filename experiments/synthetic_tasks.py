@@ -220,7 +220,13 @@ PRESETS = {
         num_examples=2048,
         learn=PolicyGradientConfig(num_minibatches=2),
     ),
-    "search": Config(name="search", tasks=("emit_counter", "swap_sort", "countdown"), arms=("search", "rpt")),
+    "search": Config(
+        name="search",
+        tasks=("emit_counter", "swap_sort", "countdown"),
+        arms=("search", "rpt"),
+        num_seeds=3,
+        iterations=30,  # each as dear as sixteen of rpt's or more: every move is searched for
+    ),
     "tiny": Config(
         name="tiny",
         arms=("rpt", "spt-answer"),

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import orbax.checkpoint as ocp
-from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, LatestN
+from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, EveryNSteps, LatestN
 
 from rl_pretrain import checkpoint_file, json_file, leaves, run_directory
 from rl_pretrain.run_directory import CHECKPOINTS, RunError
@@ -93,6 +93,7 @@ def open_run(
     resume: bool = False,
     may_differ: Collection[str] = (),
     best: str | None = None,
+    keep_every: int | None = None,
 ) -> Run:
     """Starts a run in a new directory, or continues the one that is there. Starts JAX: call `devices.use` before.
 
@@ -103,6 +104,7 @@ def open_run(
       resume: continue the run in the directory.
       may_differ: settings that may change on resume, by dotted name.
       best: a metric given to `save`, more is better: the checkpoint where it was highest is kept besides the latest 2.
+      keep_every: checkpoints at multiples of so many steps are kept, too.
 
     Raises RunError, one line for the person at the terminal, when the directory cannot be this run's.
     """
@@ -110,7 +112,7 @@ def open_run(
     checkpoint_file.quiet_orbax()
     lock = run_directory.claim(directory, config, versions, resume, may_differ)
     try:
-        manager = _make_manager((directory / CHECKPOINTS).absolute(), best)
+        manager = _make_manager((directory / CHECKPOINTS).absolute(), best, keep_every)
     except OSError as error:
         lock.close()
         raise RunError(f"cannot use {directory / CHECKPOINTS}: {error.strerror or error}") from error
@@ -209,7 +211,7 @@ def _read_newest(directory: Path, step: int | None) -> tuple[int, checkpoint_fil
     raise RunError(f"{'; '.join(problems)}; {advice}")
 
 
-def _make_manager(directory: Path, best: str | None) -> ocp.CheckpointManager:
+def _make_manager(directory: Path, best: str | None, keep_every: int | None) -> ocp.CheckpointManager:
     def rank(metrics: Mapping[str | None, float]) -> float:
         value = metrics.get(best, math.nan)
         return -math.inf if math.isnan(value) else value
@@ -217,6 +219,8 @@ def _make_manager(directory: Path, best: str | None) -> ocp.CheckpointManager:
     keep: list[Any] = [LatestN(2)]
     if best is not None:
         keep.append(BestN(get_metric_fn=rank, n=1, keep_checkpoints_without_metrics=False))
+    if keep_every is not None:
+        keep.append(EveryNSteps(keep_every))
     options = ocp.CheckpointManagerOptions(
         preservation_policy=AnyPreservationPolicy(keep),
         best_fn=None if best is None else rank,  # without it Orbax would not store the metrics

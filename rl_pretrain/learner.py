@@ -49,6 +49,13 @@ class LearnConfig:
             raise SettingError(f"average_decay must be less than 1, got {self.average_decay}")
 
 
+class Anchor(NamedTuple):
+    """A policy not to stray from."""
+
+    weights: Weights
+    strength: jax.Array  # float32 []: weight of the divergence in the loss
+
+
 class TrainState(NamedTuple):
     """All that learning changes."""
 
@@ -80,10 +87,10 @@ def init(optimizer: optax.GradientTransformation, params: Weights) -> TrainState
 
 
 def losses(apply: Apply, params: Weights, batch: Example, axis: str | None = None) -> dict[str, jax.Array]:
-    """Cross-entropy to the search policy, squared error to the outcome; means over `[batch]`.
+    """Cross-entropy to the policy shown (that of search, or the move of a game), squared error to the outcome.
 
-    Positions whose outcome is unknown are left out of the value loss, which is divided by the number of known ones
-    on all devices of `axis`, so that the mean over devices is the mean over all positions.
+    They are means over `[batch]`. Positions whose outcome is unknown are left out of the value loss, which is divided
+    by the number of known ones on all devices of `axis`, so that the mean over devices is the mean over all positions.
     """
     logits, values = apply(params, batch.observation)
     log_policy = jax.nn.log_softmax(mask_illegal(logits, batch.legal))
@@ -98,6 +105,7 @@ def losses(apply: Apply, params: Weights, batch: Example, axis: str | None = Non
         "value_loss": jnp.sum(share * jnp.square(values - batch.value)),
         "policy_entropy": jnp.mean(entropy),
         "value_known": jnp.mean(known),
+        "policy_accuracy": jnp.mean(jnp.argmax(log_policy, axis=-1) == jnp.argmax(batch.policy, axis=-1)),
     }
 
 
@@ -108,19 +116,25 @@ def update(
     state: TrainState,
     batch: Example,
     axis: str | None = None,
+    anchor: Anchor | None = None,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """One gradient step.
 
     Args:
       batch: this device's `[batch, ...]` share.
       axis: name of the pmap axis to average over, or None on one device.
+      anchor: adds `strength · KL(anchor ‖ policy)`, which keeps fine-tuning close to what was learnt before.
 
     Returns: the state after, and scalars: the losses before it, and the gradient's norm.
     """
 
     def total_loss(params):
         scalars = losses(apply, params, batch, axis)
-        return scalars["policy_loss"] + config.value_weight * scalars["value_loss"], scalars
+        total = scalars["policy_loss"] + config.value_weight * scalars["value_loss"]
+        if anchor is not None:
+            scalars["anchor_kl"] = divergence(apply, anchor.weights, params, batch)
+            total += anchor.strength * scalars["anchor_kl"]
+        return total, scalars
 
     return descend(optimizer, state, total_loss, config.average_decay, axis)
 
@@ -149,6 +163,15 @@ def descend(
     average = optax.incremental_update(params, state.average, 1 - decay)
     scalars["gradient_norm"] = optax.tree.norm(gradient)
     return TrainState(params, average, opt_state, state.num_updates + 1), scalars
+
+
+def divergence(apply: Apply, reference: Weights, params: Weights, batch: Example) -> jax.Array:
+    """Mean KL(reference policy ‖ policy) over the legal actions of `[batch]`; nothing flows back to the reference."""
+    held, free = (
+        jax.nn.log_softmax(mask_illegal(apply(weights, batch.observation)[0], batch.legal))
+        for weights in (jax.lax.stop_gradient(reference), params)
+    )
+    return jnp.mean(jnp.sum(jnp.where(batch.legal, jnp.exp(held) * (held - free), 0.0), axis=-1))
 
 
 def _kernels(params: Weights) -> Any:

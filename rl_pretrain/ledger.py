@@ -1,10 +1,29 @@
 """What a computation costs, counted from the program itself."""
 
 import math
+import operator
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+
+
+class Spent(NamedTuple):
+    """What a training has cost so far, and all the trainings before it whose weights it began with."""
+
+    seconds: float = 0.0  # of playing and learning, compilation included
+    device_seconds: float = 0.0
+    games: int = 0  # played to their end
+    moves: int = 0  # made in games
+    environment_steps: int = 0  # those of search included
+    evaluations: int = 0  # positions that a network looked at in order to play
+    updates: int = 0
+    positions: int = 0  # learnt from, as often as they were
+    flops: float = 0.0  # see `flops`
+
+    def plus(self, other: "Spent") -> "Spent":
+        """Both together."""
+        return jax.tree.map(operator.add, self, other)
 
 
 def flops(function: Callable[..., Any], *arguments: Any) -> float:

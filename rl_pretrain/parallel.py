@@ -6,16 +6,17 @@ Every device plays its own games and learns from its own replay; gradients and s
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from rl_pretrain import evaluate, learner, replay, selfplay
 from rl_pretrain.devices import AXIS, Devices
 from rl_pretrain.environment import Environment
 from rl_pretrain.evaluate import Match, MatchConfig
-from rl_pretrain.learner import Apply, LearnConfig, TrainState, Weights
+from rl_pretrain.learner import Anchor, Apply, LearnConfig, TrainState, Weights
 from rl_pretrain.replay import Example, Replay
 from rl_pretrain.search import SearchConfig
 from rl_pretrain.selfplay import Games, SelfplayConfig, Trajectory
@@ -26,6 +27,9 @@ Scalars = dict[str, jax.Array]
 Augment = Callable[[jax.Array, Example], Example]
 """A key and one example → the same example seen in another way (a symmetry of the board, say)."""
 
+Draw = Callable[[jax.Array, Any, int], Example]
+"""A key, what is shown, a number → so many positions of it, `[number, ...]`."""
+
 
 class Steps(NamedTuple):
     """The functions of a loop. Arguments and results are `[devices, ...]`; scalars are the same on every device."""
@@ -34,8 +38,12 @@ class Steps(NamedTuple):
     """key, weights → fresh games, empty replay."""
     play: Callable[[jax.Array, Weights, Games, Replay], tuple[Games, Replay, Scalars]]
     """key, weights, games, replay → the games some moves later, and the replay with what was seen. Donates both."""
-    learn: Callable[[jax.Array, TrainState, Replay], tuple[TrainState, Scalars]]
-    """key, state, replay → the state one update later. Donates the state."""
+    learn: Callable[[jax.Array, TrainState, Replay, Weights], tuple[TrainState, Scalars]]
+    """key, state, replay, weights to keep close to → the state one update later. Donates the state."""
+    imitate: Callable[[jax.Array, TrainState, Any, Weights], tuple[TrainState, Scalars]]
+    """The same, from what is shown in place of the replay."""
+    examine: Callable[[jax.Array, Weights, Any], Scalars]
+    """key, weights, what is shown → losses and accuracy on positions drawn from it."""
     match: Callable[[jax.Array, Weights, Weights], Match]
     """key, weights of the first player, of the second → every device's share of a match."""
 
@@ -52,12 +60,17 @@ def compile_steps(
     augment: Augment,
     summarise: Callable[[Trajectory], Scalars],
     devices: Devices,
+    draw: Draw | None = None,
+    anchor_strength: optax.Schedule | None = None,
 ) -> Steps:
     """Compiles (when first called) the steps for these devices, each with an equal share of games and batch.
 
     Args:
       max_moves: no match game lasts longer after its opening.
       summarise: sums over a device's trajectory, to be added up over devices.
+      draw: positions out of what is shown, for `imitate` and `examine`, which cannot be called without it.
+      anchor_strength: by number of updates so far, how much learning is held to the weights it is given; None for
+        learning that is free.
 
     Raises:
       SettingError: games, batch or pairs cannot be shared out equally.
@@ -82,11 +95,25 @@ def compile_steps(
         games, trajectory = play_on(key, weights, games)
         return games, replay.remember(memory, trajectory), jax.lax.psum(summarise(trajectory), AXIS)
 
-    def learn(key, state, memory):
+    def learn_from(batch, key, state, held):
+        batch = jax.vmap(augment)(jax.random.split(key, batch_size), batch)
+        anchor = None if anchor_strength is None else Anchor(held, jnp.asarray(anchor_strength(state.num_updates)))
+        return learner.update(apply, optimizer, learn_config, state, batch, AXIS, anchor)
+
+    def learn(key, state, memory, held):
         sample_key, augment_key = jax.random.split(key)
-        batch = replay.sample(memory, sample_key, batch_size)
-        batch = jax.vmap(augment)(jax.random.split(augment_key, batch_size), batch)
-        return learner.update(apply, optimizer, learn_config, state, batch, AXIS)
+        return learn_from(replay.sample(memory, sample_key, batch_size), augment_key, state, held)
+
+    def drawn(key, shown):
+        assert draw is not None, "nothing is shown without a way to draw from it"
+        return draw(key, shown, batch_size)
+
+    def imitate(key, state, shown, held):
+        sample_key, augment_key = jax.random.split(key)
+        return learn_from(drawn(sample_key, shown), augment_key, state, held)
+
+    def examine(key, weights, shown):
+        return jax.lax.pmean(learner.losses(apply, weights, drawn(key, shown), AXIS), AXIS)
 
     def match(key, first, second):
         opening_key, play_key = jax.random.split(key)
@@ -99,6 +126,8 @@ def compile_steps(
         begin=on_all(begin),
         play=on_all(play, donate=(2, 3)),
         learn=on_all(learn, donate=(1,)),
+        imitate=on_all(imitate, donate=(1,)),
+        examine=on_all(examine),
         match=on_all(match),
     )
 

@@ -19,6 +19,7 @@ class Trained(NamedTuple):
     weights: Weights
     config: dict[str, Any]  # settings of the run
     iteration: int
+    meta: dict[str, Any]  # what the checkpoint says of itself, what training has cost among it
 
     @property
     def predict(self) -> Predict:
@@ -45,4 +46,20 @@ def load(
     loaded = checkpoint.load(run, iteration)
     weights = loaded.arrays["initial"] if which == "initial" else loaded.arrays["train"][which]
     network = ConvNet(ConvConfig(**loaded.config["network"]), num_other_actions)
-    return Trained(network, jax.tree.map(lambda x: x[0], weights), loaded.config, loaded.step)  # [devices, ...]
+    return Trained(
+        network, jax.tree.map(lambda x: x[0], weights), loaded.config, loaded.step, loaded.meta
+    )  # [devices, ...]
+
+
+def moments(run: str | os.PathLike, iteration: int | None = None) -> dict[str, Any]:
+    """`count`, `mu` and `nu` of Adam after an iteration of a run. Raises checkpoint.RunError as `load` does."""
+    loaded = checkpoint.load(run, iteration)
+    state = _holder(loaded.arrays["train"]["opt_state"], "mu")
+    return {name: jax.tree.map(lambda x: x[0], state[name]) for name in ("count", "mu", "nu")}
+
+
+def _holder(tree: dict[str, Any], name: str) -> dict[str, Any]:
+    """The first dict on the way down that has a key of this name."""
+    if name in tree:
+        return tree
+    return next(found for child in tree.values() if isinstance(child, dict) and (found := _holder(child, name)))

@@ -174,6 +174,13 @@ def test_the_latest_two_and_the_best_are_kept(directory):
     assert checkpoint.steps(directory) == [9, 10, 11]
 
 
+def test_milestones_are_kept_besides_the_latest_two(directory):
+    with checkpoint.open_run(directory, {}, {}, keep_every=4) as run:
+        for step in range(1, 12):
+            checkpoint.save(run, step, {"x": np.ones(3) * step})
+    assert {4, 8, 10, 11} <= set(checkpoint.steps(directory)) <= {1, 4, 8, 10, 11}
+
+
 def test_without_a_metric_the_latest_two_are_kept(directory):
     make_run(directory, range(1, 6))
     assert checkpoint.steps(directory) == [4, 5]

@@ -44,7 +44,7 @@ def examples(chance: np.random.Generator, size: int = BATCH, share_known: float 
 
 def losses_by_numpy(logits, values, batch: Example) -> dict[str, float]:
     """Position by position, action by action, in double precision."""
-    cross_entropy, entropy, target_entropy, squares = [], [], [], []
+    cross_entropy, entropy, target_entropy, squares, hits = [], [], [], [], []
     for i in range(len(logits)):
         legal = np.flatnonzero(batch.legal[i])
         chosen = np.asarray(logits[i], np.float64)[legal]
@@ -53,6 +53,7 @@ def losses_by_numpy(logits, values, batch: Example) -> dict[str, float]:
         cross_entropy.append(-np.sum(target * log_policy))
         target_entropy.append(-np.sum(target * np.log(target)))
         entropy.append(-np.sum(np.exp(log_policy) * log_policy))
+        hits.append(np.argmax(log_policy) == np.argmax(target))
         if batch.has_value[i]:
             squares.append((float(values[i]) - float(batch.value[i])) ** 2)
     return {
@@ -61,6 +62,7 @@ def losses_by_numpy(logits, values, batch: Example) -> dict[str, float]:
         "value_loss": np.mean(squares) if squares else 0.0,
         "policy_entropy": np.mean(entropy),
         "value_known": len(squares) / len(logits),
+        "policy_accuracy": np.mean(hits),
     }
 
 
@@ -105,6 +107,39 @@ def test_positions_of_unknown_outcome_do_not_teach_the_value():
 
     gradient = jax.grad(value_loss)(linear(params, batch.observation)[1])
     np.testing.assert_array_equal(gradient != 0, batch.has_value)
+
+
+def test_the_divergence_is_what_numpy_says_and_nothing_flows_to_the_reference():
+    chance = np.random.default_rng(0)
+    held, free, batch = linear_params(chance), linear_params(chance), examples(chance)
+    expected = []
+    for i in range(BATCH):
+        legal = np.flatnonzero(batch.legal[i])
+        p, q = (np.exp(np.asarray(linear(x, batch.observation)[0][i], np.float64)[legal]) for x in (held, free))
+        p, q = p / p.sum(), q / q.sum()
+        expected.append(np.sum(p * np.log(p / q)))
+    np.testing.assert_allclose(learner.divergence(linear, held, free, batch), np.mean(expected), rtol=1e-4)
+    np.testing.assert_allclose(learner.divergence(linear, held, held, batch), 0, atol=1e-6)
+    to_reference, to_params = jax.grad(functools.partial(learner.divergence, linear), (0, 1))(held, free, batch)
+    assert not np.any(to_reference["kernel"]) and np.any(to_params["kernel"])
+
+
+def test_an_anchor_adds_its_divergence_as_strong_as_asked():
+    chance = np.random.default_rng(0)
+    held, params, batch = linear_params(chance), linear_params(chance), examples(chance)
+    optimizer = optax.sgd(0.1)
+    anchor = learner.Anchor(held, jnp.float32(3.0))
+    start = learner.init(optimizer, params)
+    after, scalars = learner.update(linear, optimizer, CONFIG, start, batch, anchor=anchor)
+    free, _ = learner.update(linear, optimizer, CONFIG, start, batch)
+    pull = jax.grad(functools.partial(learner.divergence, linear, held))(params, batch)
+    jax.tree.map(
+        lambda x, y, g: np.testing.assert_allclose(x, y - 0.1 * 3.0 * g, rtol=1e-4, atol=1e-6),
+        after.params,
+        free.params,
+        pull,
+    )
+    np.testing.assert_allclose(scalars["anchor_kl"], learner.divergence(linear, held, params, batch), rtol=1e-5)
 
 
 @pytest.mark.parametrize("where", ["vmap", "pmap"])

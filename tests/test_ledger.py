@@ -51,3 +51,8 @@ def test_a_loop_of_unknown_length_counts_once():
         return jax.lax.while_loop(lambda x: jnp.sum(x) < 9, lambda x: x @ x, x)
 
     assert ledger.flops(until_big, shape(3, 3)) == 2 * 27
+
+
+def test_costs_add_up():
+    both = ledger.Spent(games=2, flops=3.0).plus(ledger.Spent(seconds=1.5, games=5))
+    assert both == ledger.Spent(seconds=1.5, games=7, flops=3.0)

@@ -1,0 +1,247 @@
+"""Reward-based against supervised pretraining on Go: the paper's Figure 2, with what a fair comparison needs.
+
+    python experiments/go_arms.py                                  # 7×7, games of GNU Go, two seeds
+    python experiments/go_arms.py --preset=human --games human.sgf   # 9×9, records of people
+
+For every seed it trains, each with `go_9x9.py` and thus with one network, one search, one loop and one evaluation:
+  rpt        self-play from random weights
+  spt        the moves and results of games
+  rft-KL     self-play from spt's weights, held to its policy with each of these weights, 0 among them; for so many
+             iterations that spt and rft together cost as many FLOPs as rpt
+and controls, if asked for: shuffled (spt on games with exchanged results), engine and others (spt on one source of
+games, by its name), rpt-spt (spt that begins with rpt's weights).
+
+Then everybody meets everybody, with and without search (`tournament.py`), is examined on games and problems that it has
+not seen (`battery.py`), and `report.py` puts it all on a page. Every step is a command that is shown and that a person
+can run alone; those that have ended are not repeated by --resume.
+"""
+
+import contextlib
+import dataclasses
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rl_pretrain import checkpoint, command_line, json_file, run_directory
+from rl_pretrain.run_directory import RunError
+from rl_pretrain.settings import SettingError, at_least
+
+RUNS, GO_RUNS = Path("runs/go_arms"), Path("runs/go_9x9")
+HERE = Path(__file__).parent
+CONTROLS = ("shuffled", "rpt-spt")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings of the experiment."""
+
+    name: str
+    """The experiment lives in runs/go_arms/<name>, its runs in runs/go_9x9/<name>-…; default: the preset's name."""
+    resume: bool = False
+    """Go on with the experiment of this name; begin it, if there is none."""
+    num_seeds: int = 2
+    """Reasoners of each arm."""
+    games: tuple[str, ...] = ()
+    """Folders, archives or files of game records. Default: GNU Go plays them first (`make_games.py`)."""
+    num_openings: int = 400
+    """Of GNU Go's games, each played twice."""
+    preset: str = "cpu"
+    """Of go_9x9.py, for all that is not said here."""
+    size: int = 7
+    """Edge of the board."""
+    iterations: int = 30
+    """Of rpt."""
+    imitations: int = 30
+    """Iterations of spt, in which it reads all games `epochs` times."""
+    epochs: float = 4.0
+    """How often spt learns from each position."""
+    kls: tuple[float, ...] = (0.0, 0.1, 0.5)
+    """Weights of the divergence in fine-tuning."""
+    controls: tuple[str, ...] = ()
+    """Some of shuffled, rpt-spt, and names of sources of games."""
+    num_pairs: int = 8
+    """Pairs of games between any two players."""
+    simulations: int = 16
+    """Search of the players in the tournament."""
+    rivals: tuple[str, ...] = ("random", "gnugo:0")
+    """Who else plays in the tournament."""
+    milestones: int = 2
+    """Checkpoints of each rpt and rft run that play, the last one among them: strength against compute."""
+
+    def __post_init__(self):
+        at_least(1, self, "num_seeds", "num_openings", "iterations", "imitations", "num_pairs", "simulations")
+        at_least(1, self, "milestones")
+        at_least(0, self, "epochs")
+        if not self.kls or min(self.kls) < 0:
+            raise SettingError(f"kls must be some numbers from 0 up, got {self.kls}")
+        if not re.fullmatch(r"[\w.+-]*\w[\w.+-]*", self.name):
+            raise SettingError(f"name must be letters, digits and any of . + - _, got {self.name!r}")
+
+
+PRESETS = {
+    "cpu": Config(name="cpu"),
+    "human": Config(
+        name="human", size=9, iterations=60, imitations=40, epochs=4, rivals=("random", "gnugo:0", "gnugo:1")
+    ),
+    "tiny": Config(
+        name="tiny",
+        preset="tiny",
+        size=5,
+        num_seeds=2,
+        num_openings=6,
+        iterations=6,
+        imitations=4,
+        epochs=2,
+        kls=(0.0, 0.5),
+        num_pairs=2,
+        simulations=4,
+        rivals=("random",),
+        milestones=1,
+    ),
+}
+
+
+class Member(NamedTuple):
+    """One training, as in the experiment's experiment.json."""
+
+    arm: str
+    seed: int
+    run: str
+
+
+def main(config: Config) -> None:
+    """The whole experiment, top to bottom."""
+    with open_directory(config) as directory:
+        paths = config.games or (make_games(config),)
+        members = [member for seed in range(config.num_seeds) for member in train(config, seed, paths)]
+        tournament = let_play(config, members)
+        examine(config, members, paths)
+        content = {"members": [member._asdict() for member in members], "tournament": str(tournament)}
+        json_file.replace(directory / "experiment.json", json_file.dumps(content, indent=1) + "\n")
+        run("report.py", str(directory))
+
+
+def make_games(config: Config) -> str:
+    """GNU Go's corpus: its folder."""
+    name = f"{config.name}-{config.size}x{config.size}"
+    options = [f"--size={config.size}", f"--num-openings={config.num_openings}", f"--name={name}", "--resume"]
+    folder = Path("runs/make_games") / name
+    if len(list(folder.glob("*.sgf"))) < 2 * config.num_openings:
+        run("make_games.py", *options)
+    return str(folder)
+
+
+def train(config: Config, seed: int, paths: Sequence[str]) -> Iterator[Member]:
+    """All arms of one seed."""
+    kept = config.iterations // config.milestones
+    played = [f"--save-every={kept}", f"--keep-every={kept}", f"--eval-every={kept}"]
+    shown = ["--games.paths", *paths]
+    taught = ["--arm=spt", f"--iterations={config.imitations}", f"--imitate.reuse={config.epochs:g}"]
+    taught += [f"--save-every={config.imitations}", f"--eval-every={config.imitations}"]
+
+    rpt = go(config, "rpt", seed, f"--iterations={config.iterations}", *played, *shown)
+    yield rpt
+    spt = go(config, "spt", seed, *taught, *shown)
+    yield spt
+    iterations = affordable(config, rpt, spt)
+    for kl in config.kls:
+        options = ["--arm=rft", f"--from={spt.run}", f"--kl={kl:g}", f"--iterations={iterations}"]
+        rest = max(1, iterations // config.milestones)
+        yield go(config, f"rft-{kl:g}", seed, *options, f"--save-every={rest}", f"--keep-every={rest}", *shown)
+    for control in config.controls:
+        extra = {
+            "shuffled": ["--games.shuffle-results"],
+            "rpt-spt": [f"--from={rpt.run}"],
+        }.get(control, ["--games.sources", control])
+        yield go(config, f"spt-{control}" if control not in CONTROLS else control, seed, *taught, *extra, *shown)
+
+
+def affordable(config: Config, rpt: Member, spt: Member) -> int:
+    """Iterations of self-play for the FLOPs that spt has left of rpt's. Those of rft are as dear as those of rpt."""
+    whole, spent = (result(member)["spent"]["flops"] for member in (rpt, spt))
+    left = round(config.iterations * (1 - spent / whole))
+    if left < 1:
+        raise RunError(
+            f"spt costs {spent / whole:.1f} × as much as rpt: nothing is left to fine-tune it with; fewer epochs?"
+        )
+    return left
+
+
+def go(config: Config, arm: str, seed: int, *options: str) -> Member:
+    """One training, unless it has ended already."""
+    name = f"{config.name}-{arm}-{seed}"
+    member = Member(arm, seed, str(GO_RUNS / name))
+    if not (GO_RUNS / name / "result.json").exists():
+        settings = [f"--preset={config.preset}", f"--size={config.size}", f"--seed={seed}", f"--name={name}"]
+        run("go_9x9.py", *settings, "--max-moves=" + str(2 * config.size**2), *options, "--resume")
+    if not (GO_RUNS / name / "result.json").exists():
+        raise RunError(f"{member.run} was stopped; to go on: {command()}")
+    return member
+
+
+def result(member: Member) -> dict[str, Any]:
+    """What a training came to."""
+    return json.loads((Path(member.run) / "result.json").read_text())
+
+
+def let_play(config: Config, members: Sequence[Member]) -> Path:
+    """Everybody against everybody: the ends of all trainings with and without search, milestones, and the rivals.
+
+    Returns: the tournament's directory.
+    """
+    players = [f"{kind}:{member.run}" for member in members for kind in ("run", "policy")]
+    for member in members:
+        *earlier, _ = checkpoint.steps(member.run)
+        players += [f"run:{member.run}@{step}" for step in earlier[-(config.milestones - 1) :] if config.milestones > 1]
+    options = [f"--size={config.size}", f"--num-pairs={config.num_pairs}", f"--simulations={config.simulations}"]
+    name = f"{config.name}-arms"
+    run("tournament.py", *players, *config.rivals, *options, f"--name={name}", "--resume")
+    return Path("runs/tournament") / name
+
+
+def examine(config: Config, members: Sequence[Member], paths: Sequence[str]) -> None:
+    """What every player knows that it was not shown."""
+    missing = [member.run for member in members if not (Path(member.run) / "battery.json").exists()]
+    if missing:
+        run("battery.py", *missing, f"--opponent={members[0].run}", "--games", *paths)
+
+
+def run(script: str, *arguments: str) -> None:
+    """One step as a person would start it. Raises RunError where it fails or is stopped."""
+    print(f"\n$ python experiments/{script} {shlex.join(arguments)}", flush=True)
+    finished = subprocess.run([sys.executable, str(HERE / script), *arguments], check=False)
+    if finished.returncode:
+        raise RunError(f"{script} ended with status {finished.returncode}; to go on: {command()}")
+
+
+@contextlib.contextmanager
+def open_directory(config: Config) -> Iterator[Path]:
+    """The experiment's directory, for this process alone. Raises RunError where it holds another one."""
+    directory = RUNS / config.name
+    settings = dataclasses.asdict(config)
+    del settings["resume"]
+    resume = config.resume and (directory / run_directory.CONFIG).exists()
+    versions = {"reward-pretraining": version("reward-pretraining")}
+    lock = run_directory.claim(directory, settings, versions, resume, ("num_pairs", "simulations", "rivals"))
+    with contextlib.closing(lock):
+        yield directory
+
+
+def command() -> str:
+    """The command line that goes on with this experiment."""
+    return shlex.join(["python", *(argument for argument in sys.argv if argument != "--resume"), "--resume"])
+
+
+if __name__ == "__main__":
+    try:
+        main(command_line.parse(sys.argv[1:], PRESETS, __doc__, "cpu"))
+    except (SettingError, RunError) as error:
+        sys.exit(f"go_arms.py: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"stopped; to go on: {command()}")
