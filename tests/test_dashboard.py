@@ -1,5 +1,6 @@
 """The page about runs says what their files say, needs nothing else, and lets nothing in them do anything."""
 
+import html
 import html.parser
 import json
 import math
@@ -322,3 +323,79 @@ def test_the_command_says_what_is_wrong_in_one_line(tmp_path):
     finished = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert finished.returncode == 1
     assert finished.stderr == f"dashboard: {tmp_path} is no run directory, and none lies in it\n"
+
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+
+GAME = """<title>Walled</title><script>
+const tell = (what) => parent.postMessage(what, "*");
+try { tell("reached " + parent.document.title); } catch { tell("walled off"); }
+fetch("data:,x").then(() => tell("fetched"), () => tell("no network"));
+</script>"""
+
+PROBE = """<script>
+const errors = [], heard = [];
+addEventListener("error", (event) => errors.push(event.message));
+addEventListener("securitypolicyviolation", (event) => errors.push(event.violatedDirective));
+addEventListener("message", (event) => heard.push(event.data));
+const all = (selector) => [...document.querySelectorAll(selector)];
+const look = () => ({
+  lines: all(".panel").map((panel) => panel.querySelectorAll("path.line").length),
+  labels: all(".plot svg").map((svg) => svg.getAttribute("aria-label")),
+  tip: all(".tip p").map((line) => [...line.childNodes].map((node) => node.textContent)),
+  cursors: all(".cursor").length,
+});
+const press = (panel, key) => panel.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+addEventListener("load", () => setTimeout(() => {
+  const seen = { first: look() };
+  const axis = document.getElementById("axis");
+  axis.value = "moves";
+  axis.dispatchEvent(new Event("change"));
+  seen.moves = look();
+  press(all(".panel")[0], "ArrowLeft");
+  press(all(".panel")[0], "ArrowLeft");
+  seen.pointed = look();
+  all(".chip")[0].click();
+  seen.hidden = look();
+  document.getElementById("smooth").click();
+  setTimeout(() => {
+    const result = document.body.appendChild(document.createElement("pre"));
+    result.id = "seen";
+    result.textContent = JSON.stringify({ ...seen, errors, heard, ready: document.documentElement.dataset.ready });
+  }, 500);
+}, 500));
+</script>"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on this machine")
+def test_a_browser_draws_it(tmp_path):
+    rows = [rows_of(60), rows_of(30, seed=1)]
+    runs = [write_run(tmp_path / f"runs/{HOSTILE[:9]}{i}".replace("/", ""), rows[i]) for i in (0, 1)]
+    for run in runs:
+        (run / "games").mkdir()
+        (run / "games/a.html").write_text(GAME)
+    page = page_of(tmp_path, *runs)
+    probed = tmp_path / "probed.html"
+    probed.write_text(page.source.replace("</header>", f"</header>{PROBE}"), encoding="utf-8")
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000", "--dump-dom"]
+    shown = subprocess.run([*command, probed.as_uri()], capture_output=True, text=True, timeout=120).stdout
+    seen = json.loads(html.unescape(re.search(r'<pre id="seen">(.*?)</pre>', shown, re.S)[1]))
+    assert seen["ready"] == "yes" and seen["errors"] == [] and set(seen["heard"]) == {"walled off", "no network"}
+
+    names, metrics = [run["name"] for run in page.data["runs"]], page.data["metrics"]
+    assert seen["first"]["lines"] == seen["moves"]["lines"] == [2] * len(metrics)
+    assert seen["hidden"]["lines"] == [1] * len(metrics)
+    losses = [f"{name} ends at {digits(row[-1]['policy_loss'], 4):g}" for name, row in zip(names, rows, strict=True)]
+    labels = {place: seen[place]["labels"][metrics.index("policy_loss")] for place in ("first", "moves", "hidden")}
+    assert labels["first"] == f"policy loss over iteration: {losses[0]}, {losses[1]}"
+    assert labels["moves"] == f"policy loss over moves: {losses[0]}, {losses[1]}"
+    assert labels["hidden"] == f"policy loss over moves: {losses[1]}"
+
+    # The first key points at the last score of the first run, the second at the one before, made after 55 iterations.
+    at, *scores = seen["pointed"]["tip"]
+    assert at == ["moves 8,800"] and seen["pointed"]["cursors"] == len(metrics)  # in all panels
+    assert {line[1]: line[2].split()[0] for line in scores} == {name: "0.5" for name in names}
+    first = next(line[2] for line in scores if line[1] == names[0])
+    low, high = (f"{digits(rows[0][54][f'score_{end}'], 3):g}" for end in ("low", "high"))
+    assert first == f"0.5 [{low}, {high}]"

@@ -14,7 +14,7 @@ MAX_POINTS_OF_PAGE = 150_000
 LOW, HIGH = "_low", "_high"
 
 TELLING = (
-    re.compile(r"(^|[_/])(success|solved|mastered|accuracy|elo|strength|reward|return|top_?\d)"),
+    re.compile(r"(^|[_/])(success|solved|mastered|accuracy|elo|strength|reward|return|top_?\d|best|right)"),
     re.compile(r"(^|[_/])(curriculum|frontier|level|stage)"),
     re.compile(r"(^|[_/])(loss|cross_entropy|error|brier|kl)([_/]|$)"),
     re.compile(r"_per_second$"),

@@ -72,7 +72,7 @@ function rangeOf(curves) {
   for (const value of values) { low = Math.min(low, value); high = Math.max(high, value); }
   if (low >= 0 && high <= 1 && (high - low > 0.3 || curves.some((curve) => curve.isInterval))) return [0, 1];
   if (low >= 0 && low < 0.4 * high) low = 0;
-  if (low === high) { const room = Math.abs(low) / 2 || 1; return [low - room, high + room]; }
+  else if (low === high) return low ? [Math.min(0, 2 * low), Math.max(0, 2 * low)] : [0, 1];
   const room = 0.04 * (high - low);
   return [low === 0 ? 0 : low - room, high + room];
 }
@@ -117,7 +117,7 @@ function drawPanel(panel) {
   const toY = (y) => bottom - (bottom - top) * (y - low) / (high - low);
   const path = (points, key = "y") => points.map((p) => `${toX(p.x).toFixed(1)} ${toY(p[key]).toFixed(1)}`).join("L");
 
-  const svg = draw(place, "svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": describe(panel, curves) });
+  const svg = draw(place, "svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "xMinYMin", role: "img", "aria-label": describe(panel, curves) });
   for (const mark of marks) {
     draw(svg, "line", { class: "grid", x1: left, x2: right, y1: toY(mark), y2: toY(mark) });
     draw(svg, "text", { x: left - 6, y: toY(mark) + 4, "text-anchor": "end" }, short(mark));
@@ -177,17 +177,16 @@ function axisText(x) {
 function drawCursor(panel, isPointedAt) {
   panel.querySelectorAll(".cursor, .at-cursor, .tip").forEach((element) => element.remove());
   const now = panel.querySelector(".now"), chart = panel.chart;
-  now.textContent = "";
-  if (!chart) return;
-  const found = chart.curves.map((curve) => ({ ...curve, point: cursor === null ? null : nearest(curve.points, cursor) }));
+  panel.newest ??= [...now.childNodes]; // as the page came
+  now.replaceChildren(...panel.newest);
+  if (!chart || cursor === null) return;
+  const found = chart.curves.map((curve) => ({ ...curve, point: nearest(curve.points, cursor) }));
   if (data.runs.length === 1) {
-    const { point, points, isInterval } = found[0];
-    now.replaceChildren(Object.assign(document.createElement("b"), {
-      textContent: valueOf(point ?? points[points.length - 1], isInterval),
-    }));
-    if (point && isPointedAt) now.append(` at ${axisText(point.x)}`);
+    const { point, isInterval } = found[0];
+    now.replaceChildren(Object.assign(document.createElement("b"), { textContent: valueOf(point, isInterval) }));
+    if (isPointedAt) now.append(` at ${axisText(point.x)}`);
   }
-  if (cursor === null || cursor < chart.first || cursor > chart.last) return;
+  if (cursor < chart.first || cursor > chart.last) return;
   const x = chart.toX(cursor);
   draw(chart.svg, "line", { class: "cursor", x1: x, x2: x, y1: chart.top, y2: chart.bottom });
   for (const { index, point } of found)
@@ -272,12 +271,10 @@ for (const chip of document.querySelectorAll(".chip")) {
   chip.addEventListener("pointerleave", () => { near = null; drawAll(); });
 }
 
-let lastWidth = 0, waiting = 0;
+let lastWidth = document.body.clientWidth;
 new ResizeObserver(() => {
-  if (document.body.clientWidth === lastWidth) return;
+  if (document.body.clientWidth !== lastWidth) drawAll();
   lastWidth = document.body.clientWidth;
-  cancelAnimationFrame(waiting);
-  waiting = requestAnimationFrame(drawAll);
 }).observe(document.body);
 
 // ---------------------------------------------------------------- games

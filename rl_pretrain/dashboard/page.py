@@ -18,6 +18,8 @@ from rl_pretrain.progress import number
 
 MAX_GAMES_BYTES = 8 * 2**20
 """Of all pages of games that are copied into one page; the others are linked to."""
+MAX_CARDS = 6
+"""Runs that get a card each; more are listed in a table."""
 
 
 def render(runs: Sequence[Record], folder: Path) -> str:
@@ -36,17 +38,12 @@ def render(runs: Sequence[Record], folder: Path) -> str:
         "TITLE": text(runs[0].name if len(runs) == 1 else f"{len(runs)} runs"),
         "STYLE": _asset("page.css"),
         "SUBTITLE": text(_subtitle(runs)),
-        "CARDS": f"<section class='cards{' single' if len(runs) == 1 else ''}' aria-label='Runs'>"
-        + "\n".join(
-            _card(i, run, each, metrics, totals if len(runs) == 1 else totals[:3])
-            for i, (run, each) in enumerate(zip(runs, columns, strict=True))
-        )
-        + "</section>",
+        "OVERVIEW": _overview(runs, columns, metrics, totals),
         "TOOLBAR": _toolbar(runs, axes),
         "CURVES": _panels(metrics, columns, thinned),
         "SOLVED": tables.solved(runs),
         "GAMES": _games(runs, copied, folder),
-        "LEDGER": tables.ledger(runs, columns, totals),
+        "LEDGER": tables.ledger(runs, columns, totals) if len(runs) <= MAX_CARDS else "",
         "SETTINGS": tables.settings(runs),
         "RESULTS": tables.results(runs),
         "NOTES": "\n".join(f"<p>{text(note, 400)}</p>" for note in _notes(runs, thinned)),
@@ -93,25 +90,48 @@ def _subtitle(runs: Sequence[Record]) -> str:
     return f"in {os.path.commonpath([run.directory for run in runs])}"
 
 
+def _overview(runs: Sequence[Record], columns: Sequence[Columns], metrics: Sequence[str], totals: Sequence[str]) -> str:
+    """Every run at a glance: few as cards, many as lines of a table that is the ledger, too."""
+    if len(runs) > MAX_CARDS:
+        facts = [_progress(run) | _newest(each, metrics[:2]) for run, each in zip(runs, columns, strict=True)]
+        return tables.ledger(runs, columns, totals, facts)
+    in_cards = totals if len(runs) == 1 else totals[:3]
+    cards = [_card(i, run, columns[i], metrics, in_cards) for i, run in enumerate(runs)]
+    return f"<section class='cards{' single' * (len(runs) == 1)}' aria-label='Runs'>{''.join(cards)}</section>"
+
+
 def _card(index: int, run: Record, columns: Columns, metrics: Sequence[str], totals: Sequence[str]) -> str:
-    """A run at a glance: its name, its most telling metric, how far it is and what it has cost."""
-    headline = next((name for name in metrics if columns.last(name) is not None), None)
+    """A run's name, its most telling metric, how far it is and what it has cost."""
+    headline = next((name for name in metrics if name in columns.found), None)
     big, what = "–", "no iterations yet"
     if headline is not None:
         low, high = (columns.last(headline + end) for end in (curves.LOW, curves.HIGH))
         interval = "" if low is None or high is None else f", {_rounded(low)} to {_rounded(high)}"
         big, what = _rounded(columns.last(headline)), label(headline) + interval
-    done, total = run.rows[-1]["iteration"] if run.rows else 0, curves.number(run.config.get("iterations"))
-    facts = {"iteration": f"{done:,} of {total:,.0f}" if total else f"{done:,}"}
-    facts |= {label(name): tables.amount(name, columns.last(name)) for name in totals}
-    facts["state"] = "finished" if run.result is not None else "no result yet"
+    facts = _progress(run) | {label(name): tables.amount(name, columns.last(name)) for name in totals}
     lines = "".join(f"<div><dt>{text(name)}</dt><dd>{text(fact)}</dd></div>" for name, fact in facts.items())
-    share = min(1.0, max(0.0, done / total)) if total else 0.0
-    bar = f"<div class='done'><div style='width:{100 * share:.1f}%'></div></div>" if total else ""
+    share = f"<div class='done'><div style='width:{100 * _share_done(run):.1f}%'></div></div>"
     return (
         f"<article class='card' style='--c:var(--run{index % 8})'><h3>{run_name(index, run, 2)}</h3>"
-        f"<div><p class='big'>{text(big)}</p><p class='what'>{text(what)}</p></div><dl>{lines}</dl>{bar}</article>"
+        f"<div><p class='big'>{text(big)}</p><p class='what'>{text(what)}</p></div><dl>{lines}</dl>{share}</article>"
     )
+
+
+def _progress(run: Record) -> dict[str, str]:
+    done, total = run.rows[-1]["iteration"] if run.rows else 0, curves.number(run.config.get("iterations"))
+    return {
+        "iteration": f"{done:,} of {total:,.0f}" if total else f"{done:,}",
+        "state": "finished" if run.result is not None else "no result yet",
+    }
+
+
+def _share_done(run: Record) -> float:
+    done, total = run.rows[-1]["iteration"] if run.rows else 0, curves.number(run.config.get("iterations"))
+    return min(1.0, max(0.0, done / total)) if total else float(run.result is not None)
+
+
+def _newest(columns: Columns, metrics: Sequence[str]) -> dict[str, str]:
+    return {label(name): _rounded(columns.last(name)) if name in columns.found else "–" for name in metrics}
 
 
 def _rounded(value: float | None) -> str:
@@ -139,7 +159,7 @@ def _panels(metrics: Sequence[str], runs: Sequence[Columns], thinned: Sequence[C
 
 
 def _panel(name: str, index: int, runs: Sequence[Columns], thinned: Sequence[Curves]) -> str:
-    newest = f"<b>{number(runs[0].last(name))}</b>" if len(runs) == 1 else ""
+    newest = f"<b>{_with_interval(runs[0], name)}</b>" if len(runs) == 1 else ""
     num_bad = sum(curve.series[name].num_not_finite for curve in thinned if name in curve.series)
     warning = f"<p class='warning'>{num_bad:,} values are NaN or infinite</p>" if num_bad else ""
     size = "" if index else " large"
@@ -148,6 +168,11 @@ def _panel(name: str, index: int, runs: Sequence[Columns], thinned: Sequence[Cur
         f"<span class='name'>{text(label(name))}</span><span class='now'>{newest}</span></figcaption>"
         f"{warning}<div class='plot'></div></figure>"
     )
+
+
+def _with_interval(run: Columns, name: str) -> str:
+    low, high = (run.last(name + end) for end in (curves.LOW, curves.HIGH))
+    return number(run.last(name)) + ("" if low is None or high is None else f" [{low:.3g}, {high:.3g}]")
 
 
 def _choose_games(runs: Sequence[Record]) -> list[Game]:

@@ -16,28 +16,38 @@ MAX_LINES = 300
 """Of a table of settings or results."""
 
 
-def ledger(runs: Sequence[Record], columns: Sequence[Columns], totals: Sequence[str]) -> str:
+def ledger(
+    runs: Sequence[Record],
+    columns: Sequence[Columns],
+    totals: Sequence[str],
+    facts: Sequence[dict[str, str]] | None = None,
+) -> str:
     """What the runs have cost so far: totals among the metrics, and what a result counts at the end.
 
     Of a single run only the latter, since its card tells the rest.
+
+    Args:
+      facts: of each run what to tell before that, the same of all.
     """
     totals = totals if len(runs) > 1 else []
+    facts = facts or [{} for _ in runs]
     costs = [
         {name: each.last(name) for name in totals} | _costs(run.result) for run, each in zip(runs, columns, strict=True)
     ]
     names = list(dict.fromkeys(name for cost in costs for name in cost))
-    if not names:
+    if not names and not facts[0]:
         return ""
     most = {name: max((cost.get(name) or 0.0 for cost in costs), default=0.0) for name in names}
-    head = "".join(f"<th scope='col'>{text(label(name))}</th>" for name in names)
+    head = "".join(f"<th scope='col'>{text(label(name))}</th>" for name in (*facts[0], *names))
     lines = [
         f"<tr><th scope='row'>{run_name(i, run, len(runs))}</th>"
-        + "".join(_cost(name, cost.get(name), most[name] if len(runs) > 1 else 0.0) for name in names)
+        + "".join(f"<td>{text(fact)}</td>" for fact in facts[i].values())
+        + "".join(_cost(name, costs[i].get(name), most[name] if len(runs) > 1 else 0.0) for name in names)
         + "</tr>"
-        for i, (run, cost) in enumerate(zip(runs, costs, strict=True))
+        for i, run in enumerate(runs)
     ]
     body = f"<table class='count'><thead><tr><th></th>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-    return f"<section><h2>Costs</h2>\n<div class='box scroll'>{body}</div></section>"
+    return f"<section><h2>{'Runs' if facts[0] else 'Costs'}</h2>\n<div class='box scroll'>{body}</div></section>"
 
 
 def settings(runs: Sequence[Record]) -> str:
