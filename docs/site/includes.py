@@ -1,0 +1,89 @@
+"""Pages that say what another file says include it: a hook of mkdocs.
+
+    <!-- include README.md "Train" -->    the text below this heading, up to the next heading
+    <!-- include curricula/README.md -->  a whole file without its title
+    <!-- notebooks -->                    a table of experiments/notebooks
+
+What cannot be found is an error. Links to files of the repository become links to the pages that show them.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from mkdocs.exceptions import PluginError
+
+ROOT = Path(__file__).parents[2]
+LATER = {"scaling.md": "Past one machine"}
+"""Pages that are in the navigation as soon as they are there."""
+PAGES = {
+    "go_env": "api/go_env.md",
+    "rl_pretrain": "api/rl_pretrain.md",
+    "curricula": "api/curricula.md",
+    "esolang": "api/esolang.md",
+    "experiments": "experiments.md",
+    "WORKSPACE.md": "map.md",
+    "WORKSPACE.md#the-contract": "contract.md",
+    **{f"docs/{path.name}": path.name for path in (ROOT / "docs").glob("*.md")},
+}
+"""Where the site shows what a link in a file of the repository leads to."""
+
+
+def on_config(config):
+    there = [{title: name} for name, title in LATER.items() if (ROOT / "docs" / name).exists()]
+    config.nav = config.nav[:-1] + there + config.nav[-1:]  # before the API
+    return config
+
+
+def on_page_markdown(markdown: str, page, **_) -> str:
+    def included(match: re.Match) -> str:
+        name, heading = match.groups()
+        try:
+            return moved(section((ROOT / name).read_text(), heading))
+        except (OSError, ValueError) as error:
+            raise PluginError(f"{page.file.src_path} includes {name}: {error}") from None
+
+    markdown = markdown.replace("<!-- notebooks -->", notebooks())
+    return re.sub(r'^<!-- include (\S+?)(?: "(.+)")? -->$', included, markdown, flags=re.M)
+
+
+def section(text: str, heading: str | None) -> str:
+    """What stands between a heading and the next one, or all below the title."""
+    lines, level, is_code, kept = text.splitlines(), re.compile(r"#+ "), False, None
+    for line in lines:
+        is_code ^= line.startswith("```")
+        if level.match(line) and not is_code:
+            if kept is not None and heading:
+                break
+            if kept is None and (heading is None or level.sub("", line) == heading):
+                kept = []
+                continue
+        if kept is not None:
+            kept.append(line)
+    if kept is None:
+        raise ValueError(f"there is no heading {heading!r}")
+    return "\n".join(kept).strip()
+
+
+def moved(text: str) -> str:
+    """With links that lead to pages of this site."""
+
+    def link(match: re.Match) -> str:
+        target = match[1]
+        if target.startswith(("http", "#")):
+            return match[0]
+        if target not in PAGES:
+            raise ValueError(f"no page shows {target}; name one in {Path(__file__).name}")
+        return f"]({PAGES[target]})"
+
+    return re.sub(r"\]\(([^)\s]+)\)", link, text)
+
+
+def notebooks() -> str:
+    """A table: each notebook, its title, and the first paragraph."""
+    rows = ["| notebook | what it shows |", "|---|---|"]
+    for path in sorted((ROOT / "experiments/notebooks").glob("*.ipynb")):
+        title, *paragraphs = "".join(json.loads(path.read_text())["cells"][0]["source"]).split("\n\n")
+        first = " ".join(paragraphs[0].split()) if paragraphs else ""
+        rows.append(f"| `{path.name}` | **{title.removeprefix('# ')}.** {first} |")
+    return "\n".join(rows)
