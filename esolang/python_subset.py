@@ -93,7 +93,7 @@ def run(program: str, data: bytes = b"", max_steps: int = 20_000, max_output: in
         ended = "unsupported"
     except ERRORS:
         ended = "runtime_error"
-    return Ran(ended, machine.output.getvalue().encode(), machine.steps)
+    return Ran(ended, machine.output.getvalue().encode(), machine.steps)  # `write` lets nothing else in
 
 
 # N818 wants names in -Error; these are ways for control to leave the walk, not faults of ours.
@@ -400,13 +400,20 @@ class Machine:
         return str(value) if isinstance(value, list | tuple) else str(self.scalar(value))
 
     def print(self, *values: Any, sep: str = " ", end: str = "\n") -> None:
-        print(*map(self.str_of, values), sep=sep, end=end, file=self.output)
+        text = io.StringIO()
+        print(*map(self.str_of, values), sep=sep, end=end, file=text)
+        self.write(text.getvalue())
+
+    def write(self, text: str) -> None:
+        """Raises UnicodeEncodeError, a ValueError, for half a character (U+D800 to U+DFFF), as Python would."""
+        text.encode()
+        self.output.write(text)
         if self.output.tell() > self.max_output:
             raise Limit("output_limit")
 
     def read_line(self, prompt: str = "") -> str:
         """`input`; what it asks is printed, too, as it would be on a terminal's standard output."""
-        print(prompt, end="", file=self.output)
+        self.write(self.str_of(prompt))
         line = self.input.readline()
         if not line:
             raise EOFError

@@ -5,16 +5,19 @@
 
 Nothing that a file holds is an error here: what cannot be read is `Found` with a `problem`, and the search goes on.
 Files are read in the order of their names, so the same files give the same games in the same order, whatever the
-file system. Archives are never unpacked to disk, and of no member is more read than `sgf.MAX_BYTES`.
+file system. Archives are never unpacked to disk, of no member is more read than `sgf.MAX_BYTES`, and of no archive more
+than `MAX_ARCHIVE`, whatever little file it was packed into.
 """
 
 import functools
+import gzip
 import hashlib
 import lzma
 import os
 import pathlib
 import posixpath
 import re
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -43,12 +46,21 @@ class _File(NamedTuple):
     problem: str = ""
 
 
+MAX_ARCHIVE = 2**30
+"""Bytes, unpacked, of an archive or an `.npz` file. A larger collection can be unpacked to a folder."""
+MAX_MOVES = 2**16
+"""Of a game in an `.npz` file."""
+
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
+_PIECE = 2**14
 _FAULTS = (
     OSError,
     EOFError,
     RuntimeError,
     ValueError,
+    OverflowError,
+    MemoryError,
+    struct.error,
     zipfile.BadZipFile,
     tarfile.TarError,
     zlib.error,
@@ -119,18 +131,19 @@ def _texts(data: bytes, name: str) -> Iterator[tuple[list[Game], str]]:
         yield sgf.read(data, name), ""
         return
     except SgfError as fault:
-        whole = fault
+        whole = str(fault)  # the exception itself would keep the text
     text = "" if len(data) > sgf.MAX_BYTES else decode(data)
     starts = [found.start() for found in _FIRST_LINE.finditer(text)]
     if len(starts) < 2:
-        yield [], str(whole)
+        yield [], whole
         return
-    starts[0] = 0
+    starts[0], num_lines = 0, 0
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
         try:
             yield sgf.read(text[start:end], name), ""
         except SgfError as fault:
-            yield [], str(SgfError(name, fault.line + text.count("\n", 0, start), fault.column, fault.reason))
+            yield [], str(SgfError(name, fault.line + num_lines, fault.column, fault.reason))
+        num_lines += text.count("\n", start, end)
 
 
 _FIRST_LINE = re.compile(r"^\(\s*+;\s*+(?:FF|GM|SZ|CA|AP)\[", re.ASCII | re.MULTILINE)
@@ -149,9 +162,17 @@ def _sgf_files(path: pathlib.Path) -> list[pathlib.Path]:
 def _load(name: str, content: Callable[[], IO[bytes]]) -> _File:
     try:
         with content() as file:
-            return _File(name, file.read(sgf.MAX_BYTES + 1))
+            return _File(name, _read(file))
     except _FAULTS as fault:
         return _File(name, b"", _reason(fault))
+
+
+def _read(file: IO[bytes]) -> bytes:
+    """All of it, but no more than a byte too many; in pieces, see `_Unpacked`."""
+    data = bytearray()
+    while len(data) <= sgf.MAX_BYTES and (piece := file.read(min(_PIECE, sgf.MAX_BYTES + 1 - len(data)))):
+        data += piece
+    return bytes(data)
 
 
 def _archive(path: pathlib.Path) -> Iterator[Found]:
@@ -171,17 +192,67 @@ def _archive(path: pathlib.Path) -> Iterator[Found]:
 
 def _zip(path: pathlib.Path) -> Iterator[_File]:
     with zipfile.ZipFile(path) as archive:
+        total = 0
         for member in archive.infolist():
             if member.filename.lower().endswith(".sgf"):
-                yield _load(posixpath.normpath(member.filename), functools.partial(archive.open, member))
+                total = _added(total, member.file_size)
+                yield _load(posixpath.normpath(member.filename), functools.partial(_member, archive, member))
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
+    _check_packing(member)
+    return archive.open(member)
+
+
+def _check_packing(member: zipfile.ZipInfo) -> None:
+    """Raises ValueError where a member cannot be read bit by bit: Python unpacks all of the rest at one go."""
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{_printable(member.filename)} is neither stored nor deflated, so it is not read")
 
 
 def _tar(path: pathlib.Path) -> Iterator[_File]:
-    with tarfile.open(path) as archive:
-        for member in archive:
-            content = archive.extractfile(member) if member.isfile() else None
-            if content is not None and member.name.lower().endswith(".sgf"):
+    with open(path, "rb") as file:
+        is_packed = file.read(2) == b"\x1f\x8b"
+    opened = gzip.open(path) if is_packed else open(path, "rb")
+    with opened as file, tarfile.open(fileobj=_Unpacked(file), mode="r:") as archive:  # type: ignore[call-overload]
+        total = 0
+        while (member := archive.next()) is not None:
+            archive.members.clear()  # it would remember them all
+            if member.size < 0:
+                raise tarfile.ReadError("a member is less than nothing, and would come again and again")
+            if member.isfile() and member.name.lower().endswith(".sgf"):
+                total = _added(total, member.size)
+                content = archive.extractfile(member)
+                assert content is not None  # it is a file
                 yield _load(posixpath.normpath(member.name), lambda content=content: content)
+
+
+class _Unpacked:
+    """An archive as tarfile reads it, which would take headers of any length and pass over files of any.
+
+    Files are read in pieces (`_read`), so what is read at one go and longer than those is a header.
+    """
+
+    def __init__(self, file: IO[bytes]):
+        self._file, self.tell = file, file.tell
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= 2 * _PIECE:
+            raise tarfile.ReadError("a header is too long")
+        return self._file.read(size)
+
+    def seek(self, place: int) -> int:
+        if not 0 <= place <= MAX_ARCHIVE:
+            raise tarfile.ReadError(f"more than {MAX_ARCHIVE} bytes unpacked")
+        return self._file.seek(place)
+
+
+def _added(total: int, size: int) -> int:
+    """The bytes unpacked so far and those of one more member, of which the first `sgf.MAX_BYTES` are read."""
+    total += min(size, sgf.MAX_BYTES)
+    if total > MAX_ARCHIVE:
+        raise ValueError(f"more than {MAX_ARCHIVE} bytes unpacked")
+    return total
 
 
 def _printable(name: str) -> str:
@@ -202,20 +273,14 @@ def _packed(path: pathlib.Path) -> Iterator[Found]:
     """
     stem, name = _printable(path.stem), _printable(path.name)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            columns = {key: file[key] for key in _COLUMNS}
-        if any(column.ndim != 1 for column in columns.values()):
-            raise ValueError("its arrays must have one axis")
-        starts, moves = columns.pop("offs").tolist(), columns.pop("moves")
-        rows = list(zip(*(column.tolist() for column in columns.values()), strict=True))
-        if len(starts) != len(rows) + 1 or starts[-1] != len(moves):
-            raise ValueError("offs must have an entry for each game, and one for the end of all moves")
+        moves, starts, *columns = _columns(path)
     except (*_FAULTS, KeyError) as fault:
         yield Found(stem, name, None, f"{name}: {_reason(fault)}")
         return
-    for number, (start, end, row) in enumerate(zip(starts, starts[1:], rows, strict=False)):
+    for number in range(len(starts) - 1):
         try:
-            game, problem = _unpack(moves[start:end].tolist(), *row), ""
+            row = (column[number].item() for column in columns)
+            game, problem = _unpack(moves[starts[number] : starts[number + 1]], *row), ""
         except ValueError as fault:
             game, problem = None, f"{name}[{number}]: {fault}"
         yield Found(stem, f"{name}[{number}]", game, problem)
@@ -224,14 +289,35 @@ def _packed(path: pathlib.Path) -> Iterator[Found]:
 _COLUMNS = ("moves", "offs", "komi2", "winner", "how", "margin2", "rb", "rw", "rules")
 
 
-def _unpack(moves: list[int], komi2, winner, how, margin2, black, white, rules) -> Game:
+def _columns(path: pathlib.Path) -> list[np.ndarray]:
+    """The arrays, of integers `[…]`, in the order of `_COLUMNS`; those but the first two `[games]`."""
+    with zipfile.ZipFile(path) as archive:
+        if sum(member.file_size for member in archive.infolist()) > MAX_ARCHIVE:
+            raise ValueError(f"more than {MAX_ARCHIVE} bytes unpacked")
+        for member in archive.infolist():
+            _check_packing(member)
+    with np.load(path, allow_pickle=False) as file:
+        columns = [file[key] for key in _COLUMNS]
+    if not all(isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind in "iu" for column in columns):
+        raise ValueError("its arrays must be of integers and have one axis")
+    moves, starts, *others = columns
+    if any(len(column) != len(starts) - 1 for column in others) or starts[-1] != len(moves):
+        raise ValueError("offs must have an entry for each game, and one for the end of all moves")
+    if starts[0] < 0 or (starts[1:] < starts[:-1]).any():
+        raise ValueError("offs must not go down")
+    return columns
+
+
+def _unpack(moves: np.ndarray, komi2, winner, how, margin2, black, white, rules) -> Game:
+    if len(moves) > MAX_MOVES:
+        raise ValueError(f"{len(moves)} moves are more than {MAX_MOVES}")
     if winner not in (1, 0, -1):
         raise ValueError(f"winner is {winner}, not 1, 0 or -1")
     margin = None if how != 0 or margin2 == 32767 else abs(margin2) / 2
     result = Result(winner, margin, ("score", "resign", "time", "unknown")[how] if 0 <= how < 4 else "unknown")
     return Game(
         size=9,
-        moves=tuple(Move((-1) ** i, action) for i, action in enumerate(moves)),
+        moves=tuple(Move((-1) ** i, action) for i, action in enumerate(moves.tolist())),
         komi=komi2 / 2,
         rules={0: "Chinese", 1: "Japanese"}.get(rules, ""),
         result=str(result),

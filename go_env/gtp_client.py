@@ -22,12 +22,22 @@ from go_env.env import Go
 from go_env.gtp_syntax import write_score
 
 
+_MAX_LINE = 4096  # characters; what is longer comes in parts
+_MAX_LINES = 10_000  # of an answer, and of what nobody asked for
+
+
 class EngineError(Exception):
     """The engine cannot be started, has died, or does not keep to the protocol. One line."""
+
+    def __init__(self, text: str):
+        super().__init__(_one_line(text))
 
 
 class CommandFailedError(Exception):
     """The engine answered that it cannot do this; it can be asked on. One line."""
+
+    def __init__(self, text: str):
+        super().__init__(_one_line(text))
 
 
 class Client:
@@ -119,13 +129,18 @@ class Client:
         lines: list[str] = []
         deadline = time.monotonic() + timeout
         while True:
+            left = deadline - time.monotonic()
             try:
-                line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
+                line = self._lines.get(timeout=max(0.0, left))
             except queue.Empty:
-                raise self._fail(f"gave no answer to {command!r} in {timeout:g} s and was killed") from None
+                line, left = "", 0.0
+            if left <= 0 and line is not None:  # nothing came, or lines without end
+                raise self._fail(f"gave no answer to {command!r} in {timeout:g} s and was killed")
             if line is None:
                 self._lines.put(None)  # for the next to ask
                 raise self._fail(f"ended before it answered {command!r}")
+            if len(lines) > _MAX_LINES:
+                raise self._fail(f"answered {command!r} with more than {_MAX_LINES} lines and was killed")
             if line:
                 lines.append(line)
             elif lines:
@@ -145,15 +160,25 @@ class Client:
 
     def _read_answers(self) -> None:
         with _open(self._process.stdout) as stream:
-            for line in stream:
+            while line := stream.readline(_MAX_LINE):
                 self._lines.put(line.rstrip())
+                if self._lines.qsize() > _MAX_LINES:  # they would fill the memory before anybody asks
+                    self._complaints.append(f"(killed: more than {_MAX_LINES} lines without being asked)")
+                    self._process.kill()
+                    break
         self._lines.put(None)
 
     def _read_complaints(self) -> None:
         with _open(self._process.stderr) as stream:
-            for line in stream:
+            while line := stream.readline(_MAX_LINE):
                 if line.strip():
                     self._complaints.append(line.strip()[:200])
+
+
+def _one_line(text: str) -> str:
+    """What an engine says may hold anything, and is printed."""
+    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    return text if len(text) <= 1000 else text[:1000] + "..."
 
 
 def _open(stream: IO[str] | None) -> IO[str]:

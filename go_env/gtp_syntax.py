@@ -69,7 +69,7 @@ def read_integer(word: str) -> int:
 
 def read_number(word: str) -> float:
     """Any finite decimal number. Raises CommandError."""
-    if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", word) or math.isinf(float(word)):
+    if not re.fullmatch(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", word) or math.isinf(float(word)):
         raise CommandError("syntax error")
     return float(word)
 

@@ -1,6 +1,7 @@
 """Boards and moves as people write them: diagrams with X, O and `.`, and GTP vertices such as `D4`."""
 
 import re
+import string
 
 import jax
 import numpy as np
@@ -44,7 +45,7 @@ def from_text(text: str) -> np.ndarray:
     Raises: ValueError, one line that names row and column.
     """
     lines = ["".join(line.split()) for line in text.splitlines()]
-    rows = [re.sub(r"^\d+|\d+$|[()]", "", line) for line in lines if line and not _is_header(line)]
+    rows = [re.sub(r"[()]", "", line.strip(string.digits)) for line in lines if line and not _is_header(line)]
     if not 2 <= len(rows) <= len(COLUMNS):
         raise ValueError(f"a board has 2 to {len(COLUMNS)} rows, got {len(rows)}")
     for i, row in enumerate(rows, 1):

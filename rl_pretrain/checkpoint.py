@@ -155,11 +155,15 @@ def restore(run: Run, like: Any, step: int | None = None) -> Restored:
     problem = leaves.mismatch(content.kinds, leaves.kinds(like))
     if problem:
         raise RunError(f"{place} was written by another version or config: {problem}; choose another --name")
+    try:
+        tree = leaves.from_host(like, content.arrays, content.impls)
+    except (TypeError, ValueError) as error:  # signed by a stranger: checksums are right, keys are none
+        raise RunError(f"{place} is damaged ({checkpoint_file.reason(error)})") from error
     for later in steps(run.directory):
         if later > step:
             _set_aside(run.directory, later)
     run._manager.reload()
-    return Restored(step, leaves.from_host(like, content.arrays, content.impls), content.meta)
+    return Restored(step, tree, content.meta)
 
 
 def load(path: str | os.PathLike, step: int | None = None) -> Loaded:
@@ -184,7 +188,7 @@ def steps(directory: str | os.PathLike) -> list[int]:
     """The checkpoints of a run directory, oldest first."""
     place = Path(directory) / CHECKPOINTS
     names = [entry.name for entry in place.iterdir()] if place.is_dir() else []
-    return sorted(int(name) for name in names if name.isdecimal())
+    return sorted(int(name) for name in names if name.isdecimal() and name == str(int(name)))
 
 
 def _read_newest(directory: Path, step: int | None) -> tuple[int, checkpoint_file.Content]:

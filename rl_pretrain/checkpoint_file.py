@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import re
 import zlib
 from collections.abc import Mapping
@@ -60,7 +61,8 @@ def read(place: Path) -> Content:
     does not.
     """
     try:
-        info = _restore(place / "info", ocp.JsonCheckpointHandler(), ocp.args.JsonRestore())
+        _check_files(place)
+        info = json_file.read(place / "info" / "metadata")
         version, described = info["format"], info["leaves"]
         is_whole = info.pop("crc32") == _checksum(info)
     except Exception as error:  # damaged files make Orbax, TensorStore and JSON raise anything
@@ -68,17 +70,21 @@ def read(place: Path) -> Content:
     if not is_whole:
         raise DamagedError("its description is not what was written")
     if version != FORMAT:
-        raise ValueError(f"{place} has format {version}, this code reads {FORMAT}: use the version that wrote it")
+        raise ValueError(f"{place} has format {version!r}, this code reads {FORMAT}: use the version that wrote it")
     try:
-        stored = leaves.named(_restore(place / "arrays", ocp.PyTreeCheckpointHandler(), ocp.args.PyTreeRestore()))
         kinds = {name: leaves.Leaf(leaf["dtype"], tuple(leaf["shape"])) for name, leaf in described.items()}
+        _check_sizes(place, kinds)
+        stored = leaves.named(_restore(place / "arrays", ocp.PyTreeCheckpointHandler(), ocp.args.PyTreeRestore()))
         arrays = {
             name: np.asarray(stored[name]) if math.prod(kind.shape) else _empty(kind) for name, kind in kinds.items()
         }
         changed = [name for name, leaf in described.items() if leaves.checksum(arrays[name]) != leaf["crc32"]]
         impls = {name: leaf["impl"] for name, leaf in described.items() if leaf["impl"]}
+        if impls.keys() != {name for name, kind in kinds.items() if kind.dtype.startswith("key<")}:
+            raise ValueError("what is a random key is not as described")
         metrics = {name: float(value) for name, value in info["metrics"].items()}
-        content = Content(arrays, kinds, impls, info["meta"], metrics)
+        leaves.nested(arrays)  # there must be such a tree
+        content = Content(arrays, kinds, impls, dict(info["meta"]), metrics)
     except Exception as error:
         raise DamagedError(reason(error)) from error
     if changed:
@@ -90,6 +96,7 @@ def reason(error: Exception) -> str:
     """Why, in a few words: TensorStore wraps what happened in where it happened, level by level, on one long line."""
     text = " ".join(str(error).split()) or type(error).__name__
     text = re.split(r" \[[\w ]+='", text)[0].rsplit('": ', 1)[-1]
+    text = "".join(letter if letter.isprintable() else " " for letter in text)
     return text if len(text) <= 200 else text[:199] + "…"
 
 
@@ -104,6 +111,31 @@ def _is_worth_showing(record: logging.LogRecord) -> bool:
     is_orbax = "/orbax/" in record.pathname.replace("\\", "/")
     is_told_anyway = bool(record.exc_info) or "Failed to json parse" in str(record.msg)  # a damaged checkpoint
     return not is_orbax or (record.levelno >= logging.ERROR and not is_told_anyway)
+
+
+def _check_files(place: Path) -> None:
+    """Raises ValueError for what would be waited for (a pipe) or read for ever (a device)."""
+    for path in place.rglob("*"):
+        if not path.is_file() and not path.is_dir():
+            raise ValueError(f"{path.relative_to(place)} is no regular file")
+
+
+def _check_sizes(place: Path, kinds: Mapping[str, leaves.Leaf]) -> None:
+    """Raises ValueError, before any array is read, where one is not as described, or all take more than the memory.
+
+    A stranger's file of some bytes may unpack to as many terabytes.
+    """
+    found = ocp.PyTreeCheckpointHandler().metadata((place / "arrays").absolute()).tree
+    total = 0
+    for name, array in leaves.named(found).items():
+        kind, size = kinds[name], math.prod(array.shape)
+        chunk = array.storage.chunk_shape if array.storage else None
+        if not kind.dtype.startswith("key<") and leaves.Leaf(str(array.dtype), tuple(array.shape)) != kind:
+            raise ValueError(f"{name} is not as described")
+        total += max(size, math.prod(chunk or ())) * array.dtype.itemsize
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if total > memory:
+        raise ValueError(f"its arrays take {total:,} bytes, more than the {memory:,} of this machine's memory")
 
 
 def _checksum(info: dict[str, Any]) -> int:

@@ -1,6 +1,7 @@
-"""JSON that any program can read, in files that are whole or not there at all."""
+"""JSON that any program can read, in files that are whole or not there at all; and JSON that anybody wrote."""
 
 import dataclasses
+import itertools
 import json
 import math
 import os
@@ -8,6 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+MAX_BYTES = 2**26
+"""Of a file that `read` takes."""
+MAX_DEPTH = 100
+"""Of lists and objects in one another."""
 
 
 def plain(value: Any) -> Any:
@@ -35,8 +41,35 @@ def plain(value: Any) -> Any:
 
 
 def dumps(value: Any, indent: int | None = None) -> str:
-    """The JSON text of `plain(value)`."""
-    return json.dumps(plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    """The JSON text of `plain(value)`. UTF-8 can write it: half a character, which it cannot, is written as `\\ud800`."""
+    text = json.dumps(plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    return text.encode(errors="backslashreplace").decode()
+
+
+def loads(text: str) -> Any:
+    """The value of a JSON text. Raises ValueError where there is none, or it is nested deeper than MAX_DEPTH."""
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError(f"nested deeper than {MAX_DEPTH}") from None
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        level = list(itertools.chain.from_iterable(level))
+        if not level:
+            return value
+    raise ValueError(f"nested deeper than {MAX_DEPTH}")
+
+
+def read(path: Path) -> Any:
+    """The value in a file. Raises OSError where it cannot be read, ValueError as `loads` does and for more than MAX_BYTES."""
+    if path.exists() and not path.is_file():
+        raise ValueError("it is no regular file")  # a pipe would be waited for, a device read for ever
+    with open(path, "rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"longer than {MAX_BYTES} bytes")
+    return loads(data.decode())
 
 
 def replace(path: Path, text: str) -> None:

@@ -5,7 +5,7 @@ without the time between a stop and the resume. JSON knows no NaN or infinity: t
 as the strings "NaN", "Infinity" and "-Infinity", and `read` makes numbers of them again.
 """
 
-import json
+import contextlib
 import math
 import os
 import time
@@ -67,14 +67,21 @@ class Metrics:
         return row
 
     def close(self) -> None:
-        self._file.close()
-        self._tensorboard.close()
+        """Raises RunError when the disk is full."""
+        try:
+            self._file.close()  # tries again what could not be written
+        except OSError as error:
+            raise RunError(f"cannot write metrics to {self._path.parent}: {error.strerror or error}") from error
+        finally:
+            with contextlib.suppress(OSError):
+                self._tensorboard.close()
 
     def __enter__(self) -> "Metrics":
         return self
 
-    def __exit__(self, *_: Any) -> None:
-        self.close()
+    def __exit__(self, kind: Any, *_: Any) -> None:
+        with contextlib.suppress(*[RunError] if kind else []):  # what ended the run matters more
+            self.close()
 
 
 class _Tensorboard:
@@ -139,15 +146,17 @@ def check_finite(metrics: Mapping[str, Any]) -> None:
 def _parse(path: Path) -> list[tuple[dict[str, Any], str]]:
     """Rows with the text they came from."""
     try:
+        if path.exists() and not path.is_file():
+            raise OSError("it is no regular file")
         lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror or error}") from error
     parsed = []
     for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is half a line, or nothing
         try:
-            row = {name: float(value) if value in _SPECIAL else value for name, value in json.loads(line).items()}
+            row = {name: float(value) if value in _SPECIAL else value for name, value in json_file.loads(line).items()}
             row["iteration"], row["time"] = int(row["iteration"]), float(row["time"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise RunError(f"{path}, line {number}, is damaged ({error!r}); mend or delete that line") from error
         parsed.append((row, line))
     return parsed

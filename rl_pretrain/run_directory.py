@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import sys
+import textwrap
 from collections.abc import Collection
 from pathlib import Path
 from typing import IO, Any
@@ -21,6 +22,9 @@ CHECKPOINTS = "checkpoints"
 
 class RunError(Exception):
     """What is wrong with a run directory and what to do about it, in one line for the person at the terminal."""
+
+    def __init__(self, text: str):
+        super().__init__(_printable(text))
 
 
 def claim(
@@ -67,7 +71,7 @@ def read_config(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The settings and the versions a run was last started with. Raises RunError where they cannot be read."""
     path = directory / CONFIG
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = json_file.read(path)
         config, versions = stored["config"], stored["versions"]
         if not isinstance(config, dict) or not isinstance(versions, dict):
             raise ValueError("config and versions must be objects")
@@ -77,7 +81,7 @@ def read_config(directory: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         raise RunError(f"cannot read {path}: {error.strerror or error}") from error
     except KeyError as error:
         raise RunError(f"{path} has no entry {error}; restore the file or choose another --name") from error
-    except (ValueError, TypeError) as error:  # ValueError: not JSON, not UTF-8
+    except (ValueError, TypeError) as error:  # ValueError: not JSON, not UTF-8, too much
         raise RunError(f"{path} is damaged ({error}); restore the file or choose another --name") from error
     return config, versions
 
@@ -116,7 +120,8 @@ def _check_same(directory: Path, config: dict[str, Any], versions: dict[str, Any
         also = f" and {more} more" if more > 0 else ""
         raise RunError(f"{directory} has another config: {'; '.join(shown)}{also}; use that or choose another --name")
     for name, old, new in _differences(stored_versions, versions):
-        print(f"warning: {directory} continues with another {name}: was {old}, now {new}", file=sys.stderr)
+        warning = f"warning: {directory} continues with another {name}: was {old}, now {new}"
+        print(_printable(warning), file=sys.stderr)
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -134,4 +139,9 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _show(flat: dict[str, Any], name: str) -> str:
-    return json.dumps(flat[name]) if name in flat else "absent"
+    return textwrap.shorten(json.dumps(flat[name]), 200, placeholder="…") if name in flat else "absent"
+
+
+def _printable(text: str) -> str:
+    """On one line: what stands in a stranger's run may hold anything."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)

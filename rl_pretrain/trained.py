@@ -10,6 +10,7 @@ from rl_pretrain import checkpoint
 from rl_pretrain.environment import Predict
 from rl_pretrain.learner import Weights
 from rl_pretrain.networks.conv import ConvConfig, ConvNet
+from rl_pretrain.settings import SettingError
 
 
 class Trained(NamedTuple):
@@ -44,11 +45,13 @@ def load(
     Raises checkpoint.RunError, in one line, where there is nothing to read.
     """
     loaded = checkpoint.load(run, iteration)
-    weights = loaded.arrays["initial"] if which == "initial" else loaded.arrays["train"][which]
-    network = ConvNet(ConvConfig(**loaded.config["network"]), num_other_actions)
-    return Trained(
-        network, jax.tree.map(lambda x: x[0], weights), loaded.config, loaded.step, loaded.meta
-    )  # [devices, ...]
+    try:
+        copies = loaded.arrays["initial"] if which == "initial" else loaded.arrays["train"][which]
+        weights = jax.tree.map(lambda x: x[0], copies)  # [devices, ...]
+        network = ConvNet(ConvConfig(**loaded.config["network"]), num_other_actions)
+    except (LookupError, TypeError, SettingError) as error:
+        raise checkpoint.RunError(f"{run} holds no network for a board: {error!r}") from error
+    return Trained(network, weights, loaded.config, loaded.step, loaded.meta)
 
 
 def moments(run: str | os.PathLike, iteration: int | None = None) -> dict[str, Any]:

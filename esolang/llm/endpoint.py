@@ -13,6 +13,8 @@ from esolang.llm.samples import Completion, Sampling, settings
 
 DEFAULT_URL = "https://api.openai.com/v1"
 TRANSIENT = (408, 409, 425, 429, 500, 502, 503, 504, 529)
+NO_ANSWER = (LookupError, TypeError, AttributeError, ValueError, OverflowError, RecursionError)
+"""What comes of reading JSON that is none, or something else."""
 
 
 class Endpoint:
@@ -84,7 +86,7 @@ class Endpoint:
             return _completion(response.json())
         except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema) as error:
             raise BackEndError(f"{self.url} is no address: {error}") from None
-        except (requests.RequestException, LookupError, TypeError, ValueError) as error:  # ValueError: no JSON
+        except (requests.RequestException, *NO_ANSWER) as error:
             raise Unanswered(str(error)) from error
 
     def _body(self, prompt: str, seed: int) -> dict[str, Any]:
@@ -116,15 +118,15 @@ class Pace:
 def _completion(answer: dict[str, Any]) -> Completion:
     """What an endpoint answered; an answer without usage counts no tokens.
 
-    Raises LookupError, TypeError or ValueError where it is no answer.
+    Raises one of NO_ANSWER where it is none.
     """
     choice, usage = answer["choices"][0], answer.get("usage") or {}
-    text = choice["message"]["content"] or ""
-    if not isinstance(text, str):
-        raise TypeError(f"an answer must be a text, got {text!r}")
+    text, reason = choice["message"]["content"] or "", choice.get("finish_reason") or ""
+    if not isinstance(text, str) or not isinstance(reason, str):
+        raise TypeError(f"an answer and why it ended must be texts, got {str((text, reason))[:300]}")
     return Completion(
         text=text,
-        finish_reason=choice.get("finish_reason") or "",
+        finish_reason=reason,
         num_prompt_tokens=int(usage.get("prompt_tokens", 0)),
         num_completion_tokens=int(usage.get("completion_tokens", 0)),
     )

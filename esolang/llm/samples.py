@@ -4,6 +4,7 @@ A sample is known by the hash of everything that could change it: question, prom
 the file is never asked again. A line that a kill cut short is passed over, and asked again.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -90,12 +91,20 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
     if not path.exists():
         return samples
     for row in path.read_bytes().splitlines():
-        try:
+        with contextlib.suppress(ValueError, RecursionError):
             sample = json.loads(row)
-            samples.setdefault(sample["id"], sample)
-        except (ValueError, KeyError, TypeError):
-            continue
+            if _is_sample(sample):
+                samples.setdefault(sample["id"], sample)
     return samples
+
+
+def _is_sample(value: Any) -> bool:
+    """Whether there is, of the right kind, what is ever looked at."""
+    if not isinstance(value, dict) or not isinstance(usage := value.get("usage"), dict):
+        return False
+    texts = [value.get(name) for name in ("id", "problem", "completion", "finish_reason")]
+    counts = [usage.get(name) for name in ("prompt", "completion")]
+    return all(isinstance(text, str) for text in texts) and all(type(count) is int for count in counts)
 
 
 def append(file: IO[bytes], samples: Iterable[dict[str, Any]]) -> None:
