@@ -150,6 +150,8 @@ def test_the_page_stays_small(tmp_path):
     runs = [write_run(tmp_path / "runs" / f"{i:02}", rows) for i in range(8)]
     page = page_of(tmp_path, tmp_path / "runs")
     assert len(page.data["runs"]) == len(runs) and len(page.data["metrics"]) == curves.MAX_METRICS
+    points = sum(len(series["mean"]) for run in page.data["runs"] for series in run["series"].values())
+    assert 0.9 * curves.MAX_POINTS_OF_PAGE < points <= curves.MAX_POINTS_OF_PAGE
     assert len(page.source) < 5e6
 
 

@@ -48,10 +48,13 @@ def read(places: Sequence[str | os.PathLike]) -> list[Record]:
 
     Raises RunError, in one line, where there is no run, too many, or a file that cannot be read.
     """
-    directories = list(dict.fromkeys(path for place in places for path in _runs_at(Path(place).absolute())))
-    if len(directories) > MAX_RUNS:
-        raise RunError(f"at most {MAX_RUNS} runs fit on a page, got {len(directories)}; name some of them")
-    return [_read(path, name) for path, name in zip(directories, _names(directories), strict=True)]
+    try:
+        directories = list(dict.fromkeys(path for place in places for path in _runs_at(Path(place).absolute())))
+        if len(directories) > MAX_RUNS:
+            raise RunError(f"at most {MAX_RUNS} runs fit on a page, got {len(directories)}; name some of them")
+        return [_read(path, name) for path, name in zip(directories, _names(directories), strict=True)]
+    except OSError as error:
+        raise RunError(f"cannot read {error.filename}: {error.strerror}") from error
 
 
 def _runs_at(place: Path) -> list[Path]:
@@ -91,8 +94,6 @@ def _result(path: Path) -> Any:
         if path.stat().st_size > MAX_RESULT_BYTES:
             raise RunError(f"{path} has more than {MAX_RESULT_BYTES:,} bytes")
         return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RunError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise RunError(f"{path} is damaged ({error}); mend or delete it") from error
 
@@ -116,12 +117,7 @@ def _game(stem: str, kinds: dict[str, Path]) -> Game:
 
 def _text(path: Path) -> str:
     """Empty for a file that is too large."""
-    try:
-        if path.stat().st_size > MAX_GAME_BYTES:
-            return ""
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise RunError(f"cannot read {path}: {error.strerror or error}") from error
+    return path.read_text(encoding="utf-8", errors="replace") if path.stat().st_size <= MAX_GAME_BYTES else ""
 
 
 def flat(tree: Any, name: str = "", depth: int = 12) -> Iterator[tuple[str, Any]]:
