@@ -211,10 +211,10 @@ def _check_packing(member: zipfile.ZipInfo) -> None:
 
 
 def _tar(path: pathlib.Path) -> Iterator[_File]:
-    with open(path, "rb") as file:
-        is_packed = file.read(2) == b"\x1f\x8b"
-    opened = gzip.open(path) if is_packed else open(path, "rb")
-    with opened as file, tarfile.open(fileobj=_Unpacked(file), mode="r:") as archive:  # type: ignore[call-overload]
+    with open(path, "rb") as packed, gzip.open(packed) as unpacked:
+        file = unpacked if packed.read(2) == b"\x1f\x8b" else packed
+        packed.seek(0)
+        archive = tarfile.open(fileobj=_Unpacked(file), mode="r:")  # type: ignore[call-overload]  # noqa: SIM115
         total = 0
         while (member := archive.next()) is not None:
             archive.members.clear()  # it would remember them all

@@ -21,7 +21,6 @@ from go_env import record, sgf, text
 from go_env.env import Go
 from go_env.gtp_syntax import write_score
 
-
 _MAX_LINE = 4096  # characters; what is longer comes in parts
 _MAX_LINES = 10_000  # of an answer, and of what nobody asked for
 

@@ -1,11 +1,13 @@
 """One checkpoint on the disk: what is handed to Orbax, and reading it back with every check."""
 
+import functools
 import logging
 import math
 import os
 import re
+import sys
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,17 +102,25 @@ def reason(error: Exception) -> str:
     return text if len(text) <= 200 else text[:199] + "…"
 
 
+@functools.cache
 def quiet_orbax() -> None:
-    """Drops from absl's log what Orbax tells with every normal save, and the tracebacks of what it also raises."""
-    logger = logging.getLogger("absl")
-    if _is_worth_showing not in logger.filters:
-        logger.addFilter(_is_worth_showing)
+    """Drops what Orbax logs with every normal save, and the tracebacks of what it also raises."""
+    for name in ("absl", "asyncio"):
+        logging.getLogger(name).addFilter(_is_worth_showing)
+    sys.unraisablehook = functools.partial(_tell, sys.unraisablehook)
+
+
+def _tell(hook: Callable[[Any], Any], problem: Any) -> None:
+    """Orbax goes at the first damaged array; what TensorStore has to say of the others comes too late, and is no news."""
+    if not (isinstance(problem.exc_value, RuntimeError) and str(problem.exc_value) == "Event loop is closed"):
+        hook(problem)
 
 
 def _is_worth_showing(record: logging.LogRecord) -> bool:
     is_orbax = "/orbax/" in record.pathname.replace("\\", "/")
     is_told_anyway = bool(record.exc_info) or "Failed to json parse" in str(record.msg)  # a damaged checkpoint
-    return not is_orbax or (record.levelno >= logging.ERROR and not is_told_anyway)
+    is_second_array = record.name == "asyncio" and "never retrieved" in str(record.msg) and "zarr" in str(record.msg)
+    return not is_second_array and (not is_orbax or (record.levelno >= logging.ERROR and not is_told_anyway))
 
 
 def _check_files(place: Path) -> None:

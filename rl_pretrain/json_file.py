@@ -41,7 +41,7 @@ def plain(value: Any) -> Any:
 
 
 def dumps(value: Any, indent: int | None = None) -> str:
-    """The JSON text of `plain(value)`. UTF-8 can write it: half a character, which it cannot, is written as `\\ud800`."""
+    """The JSON text of `plain(value)`, in UTF-8: half a character, for which that has no bytes, becomes `\\ud800`."""
     text = json.dumps(plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
     return text.encode(errors="backslashreplace").decode()
 
@@ -62,7 +62,7 @@ def loads(text: str) -> Any:
 
 
 def read(path: Path) -> Any:
-    """The value in a file. Raises OSError where it cannot be read, ValueError as `loads` does and for more than MAX_BYTES."""
+    """The value in a file. Raises OSError where it cannot be read, ValueError as `loads` or for more than MAX_BYTES."""
     if path.exists() and not path.is_file():
         raise ValueError("it is no regular file")  # a pipe would be waited for, a device read for ever
     with open(path, "rb") as file:

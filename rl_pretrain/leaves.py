@@ -71,13 +71,17 @@ def named(tree: Any) -> dict[str, Any]:
 
 
 def nested(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The arrays as dicts of dicts: `{"a/b": x}` becomes `{"a": {"b": x}}`."""
+    """The arrays as dicts of dicts: `{"a/b": x}` becomes `{"a": {"b": x}}`. Raises ValueError for `a` beside `a/b`."""
     tree: dict[str, Any] = {}
     for name, array in arrays.items():
         *groups, last = name.split("/")
         branch = tree
         for group in groups:
             branch = branch.setdefault(group, {})
+            if not isinstance(branch, dict):
+                raise ValueError(f"{name} would be in an array")
+        if last in branch:
+            raise ValueError(f"{name} is an array and holds others")
         branch[last] = array
     return tree
 

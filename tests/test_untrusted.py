@@ -1,4 +1,4 @@
-"""What strangers wrote is read, or refused in one line: nothing of it is executed, and a few bytes cannot fill the memory.
+"""What strangers wrote is read, or refused in one line; nothing of it is executed, few bytes cannot fill the memory.
 
 Every parser gets inputs that Hypothesis makes up, few of each in every run and many among the slow tests; how many is
 printed at the end. Meanwhile an audit hook of Python's own watches: no code runs that is not installed, no process is
@@ -442,6 +442,58 @@ def test_descriptions_of_checkpoints_by_strangers(original, tmp_path, num):
     assert num_loaded > 0
 
 
+def sign(run: Path, leaves: Any) -> None:
+    """Writes another description of the arrays, with its checksum."""
+    path = run / "checkpoints/1/info/metadata"
+    info = json.loads(path.read_text()) | {"leaves": leaves}
+    del info["crc32"]
+    write_text(path, as_file({**info, "crc32": checkpoint_file._checksum(info)}))
+
+
+def test_arrays_that_are_not_as_described_are_refused(original, tmp_path):
+    shutil.copytree(original, tmp_path / "run")
+    leaves = json.loads((tmp_path / "run/checkpoints/1/info/metadata").read_text())["leaves"]
+    x = leaves["train/params/x"]
+    for wrong in (
+        leaves | {"train/params/x": x | {"shape": [3, 2]}},
+        leaves | {"train/params/x": x | {"dtype": "int64"}},
+        leaves | {"train/params/x": x | {"impl": "fry"}},
+        leaves | {"random": leaves["random"] | {"impl": None}},
+        leaves
+        | {"train": x | {"shape": [0], "crc32": checkpoint_file.leaves.checksum(np.zeros(0))}},  # two in one place
+    ):
+        sign(tmp_path / "run", wrong)
+        assert not check_loaded(tmp_path / "run"), wrong
+    sign(tmp_path / "run", leaves)
+    assert check_loaded(tmp_path / "run")
+
+
+@pytest.mark.parametrize(("shape", "chunk"), [([2**45], [2**30]), ([6], [2**42])], ids=["an array", "its storage"])
+def test_a_checkpoint_that_unpacks_to_more_than_the_memory_is_refused(original, tmp_path, shape, chunk):
+    import tensorstore
+
+    shutil.copytree(original, tmp_path / "run")
+    arrays = tmp_path / "run/checkpoints/1/arrays"
+    store = tensorstore.KvStore.open({"driver": "ocdbt", "base": f"file://{arrays}/"}).result()
+    array = json.loads(store.read("train.params.x/.zarray").result().value)
+    store.write("train.params.x/.zarray", json.dumps(array | {"shape": shape, "chunks": chunk})).result()
+    leaves = json.loads((tmp_path / "run/checkpoints/1/info/metadata").read_text())["leaves"]
+    sign(tmp_path / "run", leaves | {"train/params/x": leaves["train/params/x"] | {"shape": shape}})
+    with pytest.raises(RunError, match=r"more than the [0-9,]+ of this machine's memory"):
+        checkpoint.load(tmp_path / "run")
+
+
+def test_a_key_that_is_none_is_refused(original, tmp_path):
+    """Its kind is right, and so is its checksum."""
+    shutil.copytree(original, tmp_path / "run")
+    leaves = json.loads((tmp_path / "run/checkpoints/1/info/metadata").read_text())["leaves"]
+    sign(tmp_path / "run", leaves | {"random": leaves["random"] | {"impl": "rot13"}})
+    with checkpoint.open_run(tmp_path / "run", {"size": 9}, {}, resume=True) as run:
+        with pytest.raises(RunError, match="is damaged") as caught:
+            checkpoint.restore(run, TREE | {"random": jax.random.key(0)})
+        check_line(caught.value)
+
+
 @pytest.mark.parametrize("num", [60, pytest.param(3000, marks=pytest.mark.slow)])
 def test_files_of_checkpoints_by_strangers(original, tmp_path, num):
     shutil.copytree(original, tmp_path / "run")
@@ -553,6 +605,12 @@ def test_python_programs(program, place):
         warnings.simplefilter("ignore", DeprecationWarning)  # "\d"
         ran = python_subset.run(program, b"1 2\n", max_steps=2000, max_output=100)
     assert ran.ended in ENDS and ran.steps <= 2001
+
+
+def test_half_a_character_cannot_be_printed():
+    assert python_subset.run("print(1)\nprint(chr(55296))") == ("runtime_error", b"1\n", 10)
+    assert python_subset.run("input(chr(55296))").ended == "runtime_error"
+    assert json_file.loads(json_file.dumps("a\ud800é")) == "a\ud800é" and json_file.dumps("é").encode()
 
 
 LANGUAGES = [brainfuck(), renamed(0), befunge(), python()]
