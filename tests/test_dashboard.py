@@ -159,8 +159,10 @@ def test_what_is_not_finite_is_told(tmp_path):
     rows = rows_of(4)
     for row, value in zip(rows, (1.0, "NaN", "-Infinity", 10**400), strict=True):
         row["policy_loss"] = value
+    rows[3]["iteration"] = 10**400
     page = page_of(tmp_path, write_run(tmp_path / "broken", rows))
     assert page.series(0, "policy_loss")["mean"] == [1.0, None, None, None]
+    assert page.data["runs"][0]["axes"]["iteration"] == [1, 2, 3, None]
     assert "3 values are NaN or infinite" in page.text
 
 
@@ -300,7 +302,7 @@ def test_a_run_that_has_just_begun_has_a_page_in_its_directory(tmp_path, capsys)
         (lambda run: (run / "config.json").write_text("{"), "is damaged"),
         (lambda run: (run / "metrics.jsonl").write_text("{}\n"), "line 1, is damaged"),
         (lambda run: (run / "result.json").write_text("[" * 5000), "is damaged"),
-        (lambda run: (run / "result.json").write_bytes(b" " * (records.MAX_RESULT_BYTES + 1)), "bytes"),
+        (lambda run: (run / "result.json").mkdir(), "is damaged"),
     ],
 )
 def test_what_cannot_be_read_is_told_in_one_line(tmp_path, damage, words):

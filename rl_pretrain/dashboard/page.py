@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from rl_pretrain.dashboard import curves, tables
+from rl_pretrain.dashboard import curves, overview, tables
 from rl_pretrain.dashboard.curves import Columns, Curves
 from rl_pretrain.dashboard.records import GAMES, Game, Record
 from rl_pretrain.dashboard.tables import label, run_name, text
@@ -18,8 +18,6 @@ from rl_pretrain.progress import number
 
 MAX_GAMES_BYTES = 8 * 2**20
 """Of all pages of games that are copied into one page; the others are linked to."""
-MAX_CARDS = 6
-"""Runs that get a card each; more are listed in a table."""
 
 
 def render(runs: Sequence[Record], folder: Path) -> str:
@@ -33,17 +31,19 @@ def render(runs: Sequence[Record], folder: Path) -> str:
     metrics, totals = curves.drawn(columns), curves.totals(columns)
     axes, most = ["iteration", *totals], curves.points_for(len(runs), len(metrics))
     thinned = [curves.thin(each, metrics, axes, most) for each in columns]
-    copied = _choose_games(runs)
+    copied, is_few = _choose_games(runs), len(runs) <= overview.MAX_CARDS
     slots = {
         "TITLE": text(runs[0].name if len(runs) == 1 else f"{len(runs)} runs"),
         "STYLE": _asset("page.css"),
         "SUBTITLE": text(_subtitle(runs)),
-        "OVERVIEW": _overview(runs, columns, metrics, totals),
+        "OVERVIEW": overview.cards(runs, columns, metrics, totals)
+        if is_few
+        else overview.table(runs, columns, metrics, totals),
         "TOOLBAR": _toolbar(runs, axes),
         "CURVES": _panels(metrics, columns, thinned),
         "SOLVED": tables.solved(runs),
         "GAMES": _games(runs, copied, folder),
-        "LEDGER": tables.ledger(runs, columns, totals) if len(runs) <= MAX_CARDS else "",
+        "LEDGER": tables.ledger(runs, columns, totals) if is_few else "",
         "SETTINGS": tables.settings(runs),
         "RESULTS": tables.results(runs),
         "NOTES": "\n".join(f"<p>{text(note, 400)}</p>" for note in _notes(runs, thinned)),
@@ -88,55 +88,6 @@ def _subtitle(runs: Sequence[Record]) -> str:
     if len(runs) == 1:
         return f"{runs[0].directory}"
     return f"in {os.path.commonpath([run.directory for run in runs])}"
-
-
-def _overview(runs: Sequence[Record], columns: Sequence[Columns], metrics: Sequence[str], totals: Sequence[str]) -> str:
-    """Every run at a glance: few as cards, many as lines of a table that is the ledger, too."""
-    if len(runs) > MAX_CARDS:
-        facts = [_progress(run) | _newest(each, metrics[:2]) for run, each in zip(runs, columns, strict=True)]
-        return tables.ledger(runs, columns, totals, facts)
-    in_cards = totals if len(runs) == 1 else totals[:3]
-    cards = [_card(i, run, columns[i], metrics, in_cards) for i, run in enumerate(runs)]
-    return f"<section class='cards{' single' * (len(runs) == 1)}' aria-label='Runs'>{''.join(cards)}</section>"
-
-
-def _card(index: int, run: Record, columns: Columns, metrics: Sequence[str], totals: Sequence[str]) -> str:
-    """A run's name, its most telling metric, how far it is and what it has cost."""
-    headline = next((name for name in metrics if name in columns.found), None)
-    big, what = "–", "no iterations yet"
-    if headline is not None:
-        low, high = (columns.last(headline + end) for end in (curves.LOW, curves.HIGH))
-        interval = "" if low is None or high is None else f", {_rounded(low)} to {_rounded(high)}"
-        big, what = _rounded(columns.last(headline)), label(headline) + interval
-    facts = _progress(run) | {label(name): tables.amount(name, columns.last(name)) for name in totals}
-    lines = "".join(f"<div><dt>{text(name)}</dt><dd>{text(fact)}</dd></div>" for name, fact in facts.items())
-    share = f"<div class='done'><div style='width:{100 * _share_done(run):.1f}%'></div></div>"
-    return (
-        f"<article class='card' style='--c:var(--run{index % 8})'><h3>{run_name(index, run, 2)}</h3>"
-        f"<div><p class='big'>{text(big)}</p><p class='what'>{text(what)}</p></div><dl>{lines}</dl>{share}</article>"
-    )
-
-
-def _progress(run: Record) -> dict[str, str]:
-    done, total = run.rows[-1]["iteration"] if run.rows else 0, curves.number(run.config.get("iterations"))
-    return {
-        "iteration": f"{done:,} of {total:,.0f}" if total else f"{done:,}",
-        "state": "finished" if run.result is not None else "no result yet",
-    }
-
-
-def _share_done(run: Record) -> float:
-    done, total = run.rows[-1]["iteration"] if run.rows else 0, curves.number(run.config.get("iterations"))
-    return min(1.0, max(0.0, done / total)) if total else float(run.result is not None)
-
-
-def _newest(columns: Columns, metrics: Sequence[str]) -> dict[str, str]:
-    return {label(name): _rounded(columns.last(name)) if name in columns.found else "–" for name in metrics}
-
-
-def _rounded(value: float | None) -> str:
-    """As one says it: rates with two decimals."""
-    return f"{value:.2f}" if value is not None and 0.005 <= value <= 1 else number(value)
 
 
 def _toolbar(runs: Sequence[Record], axes: Sequence[str]) -> str:
@@ -208,7 +159,7 @@ def _game(game: Game, index: int | None, folder: Path) -> str:
     if index is not None:
         shown = f"<button data-game='{index}' aria-pressed='false'>{text(game.title)}</button>"
     else:
-        shown = f"<a href='{quote(os.path.relpath(game.path, folder))}'>{text(game.title)}</a>"
+        shown = f"<a href='{quote(os.fsencode(os.path.relpath(game.path, folder)))}'>{text(game.title)}</a>"
     save = ""
     if game.record:
         link = "data:application/x-go-sgf;charset=utf-8," + quote(game.record.encode("utf-8", "replace"))

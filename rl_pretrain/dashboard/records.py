@@ -1,14 +1,13 @@
 """What a run directory tells about a run, read with limits: it may come from a stranger."""
 
 import html
-import json
 import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rl_pretrain import metrics, run_directory
+from rl_pretrain import json_file, metrics, run_directory
 from rl_pretrain.run_directory import CONFIG, METRICS, RunError
 
 RESULT = "result.json"
@@ -16,7 +15,6 @@ GAMES = "games"
 MAX_RUNS = 64
 MAX_GAMES = 40
 """Games listed of one run; there may be thousands in its folder."""
-MAX_RESULT_BYTES = 2**22
 MAX_GAME_BYTES = 2**20
 """Of one page or picture of a game; what is larger is linked to, not copied."""
 
@@ -88,13 +86,9 @@ def _read(directory: Path, name: str) -> Record:
 
 
 def _result(path: Path) -> Any:
-    if not path.exists():
-        return None
     try:
-        if path.stat().st_size > MAX_RESULT_BYTES:
-            raise RunError(f"{path} has more than {MAX_RESULT_BYTES:,} bytes")
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        return json_file.read(path) if path.exists() else None
+    except ValueError as error:
         raise RunError(f"{path} is damaged ({error}); mend or delete it") from error
 
 
