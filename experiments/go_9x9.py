@@ -42,7 +42,7 @@ import numpy as np
 import optax
 import tyro
 
-from go_env import RULES_VERSION, Go, KoRule, games
+from go_env import RULES_VERSION, Go, KoRule, State, games
 from go_env.symmetry import random_symmetry
 from rl_pretrain import checkpoint, devices, evaluate, json_file, learner, ledger, metrics, parallel, trained
 from rl_pretrain.checkpoint import Run, RunError
@@ -61,6 +61,19 @@ from rl_pretrain.settings import SettingError, at_least
 
 RUNS = Path("runs/go_9x9")
 GAMES = Path("runs/games")  # where records that were read are kept as data sets
+
+
+@dataclasses.dataclass(frozen=True)
+class ManyKomis(Go):
+    """Go whose games begin with different komi, so that a network learns what points are worth."""
+
+    spread: int = 0
+
+    def init(self, key: jax.Array | None = None, komi: jax.Array | float | None = None) -> State:
+        """A game, with a komi drawn by the key if none is given."""
+        if komi is None and key is not None:
+            komi = self.komi + jax.random.randint(key, (), -self.spread, self.spread + 1)
+        return super().init(key, komi)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,6 +125,8 @@ class Config:
     """Edge of the board, 2 to 19. Time grows with its square or faster."""
     komi: float = 7.0
     """Points for White; whole numbers make draws possible."""
+    komi_spread: int = 0
+    """Games begin with a komi up to so many points lower or higher, drawn at random."""
     ko: KoRule = "positional_superko"
     """Which repetitions the rules forbid."""
     max_moves: int | None = None
@@ -128,6 +143,8 @@ class Config:
     keep_every: int | None = None
     """Iterations between checkpoints that are kept for ever, a multiple of save_every. Default: the newest two are."""
 
+    growth: tuple[int, ...] = ()
+    """Simulations of self-play's searches in equal parts of the run, such as 4 8 16. Default: as `search` says."""
     network: ConvConfig = ConvConfig()
     selfplay: SelfplayConfig = SelfplayConfig()
     search: SearchConfig = SearchConfig()
@@ -145,7 +162,9 @@ class Config:
         except ValueError as error:
             raise SettingError(str(error)) from None
         at_least(1, self, "iterations", "eval_every", "final_matches", "save_every")
-        at_least(0, self, "kl", "kl_halving")
+        at_least(0, self, "kl", "kl_halving", "komi_spread")
+        if min(self.growth, default=1) < 1:
+            raise SettingError(f"growth must be numbers of simulations from 1 up, got {self.growth}")
         if self.keep_every is not None and (self.keep_every < 1 or self.keep_every % self.save_every):
             raise SettingError(f"keep_every must be a multiple of save_every, {self.save_every}, got {self.keep_every}")
         if self.arm == "spt" and not self.games.paths:
@@ -160,12 +179,18 @@ class Config:
     @property
     def env(self) -> Go:
         """The world."""
-        return Go(self.size, self.komi, self.ko, self.max_moves)
+        rules = (self.size, self.komi, self.ko, self.max_moves)
+        return ManyKomis(*rules, spread=self.komi_spread) if self.komi_spread else Go(*rules)
 
     @property
     def moves_per_iteration(self) -> int:
         """Moves played in all games together."""
         return 0 if self.arm == "spt" else self.selfplay.num_games * self.selfplay.num_steps
+
+    def simulations_at(self, iteration: int) -> int:
+        """Of self-play's full searches."""
+        numbers = self.growth or (self.search.num_simulations,)
+        return numbers[iteration * len(numbers) // self.iterations]
 
     @property
     def learning(self) -> LearnConfig:
@@ -263,7 +288,8 @@ class Setup(NamedTuple):
     num_updates: int  # in an iteration
     optimizer: optax.GradientTransformation
     schedule: optax.Schedule
-    steps: Steps
+    steps: Steps  # of the greatest number of simulations
+    plays: dict[int, Any]  # the step of playing, by the number of simulations
 
 
 def prepare(config: Config) -> Setup:
@@ -276,23 +302,27 @@ def prepare(config: Config) -> Setup:
     num_updates = config.updates_per_iteration(shown.num_positions if shown else 0)
     total_updates = config.iterations * num_updates
     optimizer = learner.make_optimizer(config.learning, total_updates)
-    steps = parallel.compile_steps(
-        config.env,
-        network.apply,  # pyright: ignore[reportArgumentType] (flax types it loosely)
-        optimizer,
-        config.selfplay,
-        config.learning,
-        config.search,
-        config.match,
-        max_moves=config.env.move_limit,
-        augment=random_symmetry if config.symmetries else lambda key, example: example,
-        summarise=functools.partial(summarise, config),
-        devices=pool,
-        draw=functools.partial(draw, config.env),
-        anchor_strength=fading(config) if config.kl else None,
-    )
+    steps = {
+        number: parallel.compile_steps(
+            config.env,
+            network.apply,  # pyright: ignore[reportArgumentType] (flax types it loosely)
+            optimizer,
+            config.selfplay,
+            config.learning,
+            dataclasses.replace(config.search, num_simulations=number),
+            config.match,
+            max_moves=config.env.move_limit,
+            augment=random_symmetry if config.symmetries else lambda key, example: example,
+            summarise=functools.partial(summarise, config, number),
+            devices=pool,
+            draw=functools.partial(draw, config.env),
+            anchor_strength=fading(config) if config.kl else None,
+        )
+        for number in config.growth or (config.search.num_simulations,)
+    }
+    plays = {number: each.play for number, each in steps.items()}
     schedule = learner.make_schedule(config.learning, total_updates)
-    return Setup(pool, network, source, shown, num_updates, optimizer, schedule, steps)
+    return Setup(pool, network, source, shown, num_updates, optimizer, schedule, steps[max(steps)], plays)
 
 
 def main(config: Config, setup: Setup) -> None:
@@ -306,18 +336,18 @@ def main(config: Config, setup: Setup) -> None:
         writer = stack.enter_context(metrics.Metrics(run.directory, iteration=done))
         stop = stack.enter_context(catch_signals())
         progress = stack.enter_context(show(config, everything, run, pool, done, stop))
-        flops = flops_per_iteration(setup, everything) if done < config.iterations else 0.0
+        flops = count_flops(setup, everything)
 
         for i in range(done, config.iterations):
             play_key, learn_key, match_key = jax.random.split(jax.random.fold_in(everything.key, i), 3)
             started, played = time.monotonic(), {}
             if config.arm != "spt":
-                everything, played = play(steps, everything, play_key, pool)
+                everything, played = play(setup, everything, play_key, config.simulations_at(i))
             rested = time.monotonic()
             everything, learnt = learn(setup, everything, learn_key)
             seconds = time.monotonic() - started
 
-            spent = spent.plus(cost(config, setup, played, seconds, flops))
+            spent = spent.plus(cost(config, setup, config.simulations_at(i), played, seconds, flops))
             row = spent._asdict() | describe_games(played) | learnt
             if played:
                 row["moves_per_second"] = config.moves_per_iteration / (rested - started)
@@ -409,14 +439,15 @@ def draw(env: Go, key: jax.Array, rows: games.Rows, num: int) -> Example:
     """Positions of games, each with the move that was played and the result for the player to move."""
     seen = games.positions(env, rows, *games.draw(rows, key, num))
     policy = jax.nn.one_hot(seen.action, env.num_actions)
-    return Example(seen.observation, seen.legal, policy, seen.value, seen.is_known)
+    return Example(seen.observation, seen.legal, policy, jnp.ones_like(seen.is_known), seen.value, seen.is_known)
 
 
-def play(steps: Steps, everything: Everything, key: jax.Array, pool: Devices) -> tuple[Everything, dict[str, Any]]:
+def play(
+    setup: Setup, everything: Everything, key: jax.Array, num_simulations: int
+) -> tuple[Everything, dict[str, Any]]:
     """Moves every game on, with the averaged weights."""
-    assert everything.games is not None and everything.replay is not None
-    keys = parallel.split(key, pool)
-    under_way, replay, sums = steps.play(keys, everything.train.average, everything.games, everything.replay)
+    keys, move = parallel.split(key, setup.pool), setup.plays[num_simulations]
+    under_way, replay, sums = move(keys, everything.train.average, everything.games, everything.replay)
     return everything._replace(games=under_way, replay=replay), jax.device_get(devices.unreplicate(sums))
 
 
@@ -445,29 +476,42 @@ def inherited(setup: Setup) -> Spent:
     return Spent(**setup.source.meta["spent"]) if setup.source else Spent()
 
 
-def flops_per_iteration(setup: Setup, everything: Everything) -> float:
-    """Of playing and learning on all devices."""
-    keys = parallel.split(everything.key, setup.pool)
+class Flops(NamedTuple):
+    """What an iteration costs on all devices, if all its searches are full."""
+
+    learning: float
+    playing: dict[int, float]  # by the number of simulations
+
+
+def count_flops(setup: Setup, everything: Everything) -> Flops:
+    """Counted from the programs."""
+    keys, weights = parallel.split(everything.key, setup.pool), everything.train.average
     update, content = what_is_learnt(setup, everything)
-    flops = setup.num_updates * ledger.flops(update, keys, everything.train, content, everything.initial)
-    if everything.replay is not None:
-        flops += ledger.flops(setup.steps.play, keys, everything.train.average, everything.games, everything.replay)
-    return flops
+    learning = setup.num_updates * ledger.flops(update, keys, everything.train, content, everything.initial)
+    if everything.replay is None:
+        return Flops(learning, dict.fromkeys(setup.plays, 0.0))
+    play = {
+        n: ledger.flops(move, keys, weights, everything.games, everything.replay) for n, move in setup.plays.items()
+    }
+    return Flops(learning, play)
 
 
-def cost(config: Config, setup: Setup, played: dict[str, Any], seconds: float, flops: float) -> Spent:
-    """What one iteration has cost."""
-    simulations = config.moves_per_iteration * config.search.num_simulations
+def cost(
+    config: Config, setup: Setup, num_simulations: int, played: dict[str, Any], seconds: float, flops: Flops
+) -> Spent:
+    """What one iteration has cost. Nearly all operations of play are the network's, so they go with its evaluations."""
+    evaluations = int(played.get("evaluations", 0))
+    share = evaluations / max(1, config.moves_per_iteration * (1 + num_simulations))
     return Spent(
         seconds=seconds,
         device_seconds=seconds * len(setup.pool),
         games=int(played.get("games", 0)),
         moves=config.moves_per_iteration,
-        environment_steps=config.moves_per_iteration + simulations,
-        evaluations=config.moves_per_iteration + simulations,
+        environment_steps=evaluations,
+        evaluations=evaluations,
         updates=setup.num_updates,
         positions=setup.num_updates * config.learning.batch_size,
-        flops=flops,
+        flops=flops.learning + share * flops.playing[num_simulations],
     )
 
 
@@ -493,13 +537,15 @@ def examine(setup: Setup, everything: Everything) -> dict[str, float]:
     return {f"test_{name}": float(np.mean([share[name] for share in shares])) for name in names}
 
 
-def summarise(config: Config, trajectory: Trajectory) -> dict[str, jax.Array]:
+def summarise(config: Config, num_simulations: int, trajectory: Trajectory) -> dict[str, jax.Array]:
     """Sums over what one device has played."""
     is_end = trajectory.discount == 0
     length = trajectory.age + 1
     black_reward = jnp.where(trajectory.age % 2 == 0, 1, -1) * trajectory.reward  # Black begins every game
+    simulations = jnp.where(trajectory.is_full, num_simulations, config.selfplay.brief_simulations)
     return {
         "moves": jnp.float32(is_end.size),
+        "evaluations": jnp.sum(1 + simulations, dtype=jnp.float32),
         "passes": jnp.sum(trajectory.action == config.env.pass_action, dtype=jnp.float32),
         "games": jnp.sum(is_end, dtype=jnp.float32),
         "length": jnp.sum(is_end * length, dtype=jnp.float32),

@@ -127,7 +127,7 @@ def against(ends: dict[str, Player], pairs: Sequence[dict[str, Any]], arm: str, 
     points: dict[tuple[int, int], list[float]] = collections.defaultdict(list)
     for pair in pairs:
         first, second = ends.get(pair["first"]), ends.get(pair["second"])
-        if first is None or second is None or first.is_searching != is_searching != (not second.is_searching):
+        if not (first and second and first.is_searching == second.is_searching == is_searching):
             continue
         for one, other, won in ((first, second, pair["points"] / 2), (second, first, 1 - pair["points"] / 2)):
             assert one.member and other.member
@@ -212,31 +212,37 @@ knows nothing. Games for testing are split off by a hash of the game."""
 
 def generalisation(members: Sequence[Member]) -> str:
     """Beyond what was trained on."""
-    groups = by_arm(members)
     if not members[0].battery:
         return ""
-    problems = members[0].battery["problems"]
-    head = ["arm", *(f"{kind}, {how}" for kind in problems for how in problems[kind])]
-    rows = []
-    for arm, group in groups:
-        cells = []
-        for kind in problems:
-            for how in problems[kind]:
-                solved = [member.battery["problems"][kind][how] for member in group]
-                rates = [x["solved"] / x["num"] for x in solved]
-                cells.append(estimate_text(rates, solved[0]["num"]))
-        rows.append([arm, *cells])
     conditions = members[0].battery["conditions"]
-    others = [[arm, *(score_text(group, name) for name in conditions)] for arm, group in groups]
+    rows = [[arm, *(score_text(group, name) for name in conditions)] for arm, group in by_arm(members)]
     return f"""## Generalisation
 
-Problems with exact answers: share solved, by the network alone or with so many simulations.
-
-{table(head, rows)}
+{solving(members)}
 
 Points against `{members[0].battery["opponent"]}` in other worlds than the one trained in, same weights:
 
-{table(["arm", *conditions], others)}"""
+{table(["arm", *conditions], rows)}"""
+
+
+def solving(members: Sequence[Member]) -> str:
+    """Problems with exact answers, a line for each kind and way of choosing."""
+    asked = [(kind, way) for kind, ways in members[0].battery["problems"].items() for way in ways]
+    if not asked:
+        return "The board has no room for the problems."
+    groups = by_arm(members)
+    rows = []
+    for kind, way in asked:
+        solved = [[member.battery["problems"][kind][way] for member in group] for _, group in groups]
+        cells = [estimate_text([x["solved"] / x["num"] for x in each], each[0]["num"]) for each in solved]
+        rows.append([kind, way, str(solved[0][0]["num"]), *cells])
+    lines = table(["problem", "by", "number", *(arm for arm, _ in groups)], rows)
+    return f"""Problems with exact answers, share solved by the network alone (policy) or with so many simulations:
+
+{lines}
+
+kill, live: life and death, the attacker or the defender to play; chase: the atari that starts a ladder that works;
+run, stay: whether to run out of one. who wins: the sign of the value in life and death, also where nothing helps."""
 
 
 def habits(members: Sequence[Member]) -> str:

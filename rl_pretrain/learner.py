@@ -89,24 +89,31 @@ def init(optimizer: optax.GradientTransformation, params: Weights) -> TrainState
 def losses(apply: Apply, params: Weights, batch: Example, axis: str | None = None) -> dict[str, jax.Array]:
     """Cross-entropy to the policy shown (that of search, or the move of a game), squared error to the outcome.
 
-    They are means over `[batch]`. Positions whose outcome is unknown are left out of the value loss, which is divided
-    by the number of known ones on all devices of `axis`, so that the mean over devices is the mean over all positions.
+    They are means over `[batch]`. Positions whose policy is not worth learning are left out of the policy loss, those
+    whose outcome is unknown out of the value loss. Each is divided by the number of the others on all devices of
+    `axis`, so that the mean over devices is the mean over all positions.
     """
     logits, values = apply(params, batch.observation)
     log_policy = jax.nn.log_softmax(mask_illegal(logits, batch.legal))
-    known = batch.has_value.astype(jnp.float32)
-    share = known / jnp.maximum(mean_over(axis, jnp.sum(known)), 1e-6)
+    taught, known = _shares(batch.has_policy, axis), _shares(batch.has_value, axis)
     cross_entropy = -jnp.sum(batch.policy * log_policy, axis=-1)
     entropy_of_target = -jnp.sum(jax.scipy.special.xlogy(batch.policy, batch.policy), axis=-1)
     entropy = -jnp.sum(jnp.exp(log_policy) * jnp.where(batch.legal, log_policy, 0.0), axis=-1)
+    is_same = jnp.argmax(log_policy, axis=-1) == jnp.argmax(batch.policy, axis=-1)
     return {
-        "policy_loss": jnp.mean(cross_entropy),
-        "policy_kl": jnp.mean(cross_entropy - entropy_of_target),
-        "value_loss": jnp.sum(share * jnp.square(values - batch.value)),
+        "policy_loss": jnp.sum(taught * cross_entropy),
+        "policy_kl": jnp.sum(taught * (cross_entropy - entropy_of_target)),
+        "value_loss": jnp.sum(known * jnp.square(values - batch.value)),
         "policy_entropy": jnp.mean(entropy),
-        "value_known": jnp.mean(known),
-        "policy_accuracy": jnp.mean(jnp.argmax(log_policy, axis=-1) == jnp.argmax(batch.policy, axis=-1)),
+        "value_known": jnp.mean(batch.has_value.astype(jnp.float32)),
+        "policy_accuracy": jnp.sum(taught * is_same),
     }
+
+
+def _shares(counts: jax.Array, axis: str | None) -> jax.Array:
+    """Weights `[batch]` of a mean over the positions that count, on all devices."""
+    counts = counts.astype(jnp.float32)
+    return counts / jnp.maximum(mean_over(axis, jnp.sum(counts)), 1e-6)
 
 
 def update(

@@ -15,6 +15,7 @@ class Example(NamedTuple):
     observation: jax.Array  # [...]
     legal: jax.Array  # bool [actions]
     policy: jax.Array  # float32 [actions], sums to 1
+    has_policy: jax.Array  # bool []: whether it is worth learning
     value: jax.Array  # float32 []: the outcome for the player to move
     has_value: jax.Array  # bool []: whether the outcome is known yet
 
@@ -92,6 +93,7 @@ def _examples(trajectory: Trajectory) -> Example:
         observation=observation,
         legal=trajectory.legal,
         policy=trajectory.policy.astype(jnp.float16),
+        has_policy=trajectory.is_full,
         value=jnp.zeros_like(trajectory.reward),
         has_value=jnp.zeros(trajectory.reward.shape, bool),
     )

@@ -1,6 +1,7 @@
 """Self-play: a batch of episodes that live on from one call to the next."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -8,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from rl_pretrain.environment import Environment, Predict, State
-from rl_pretrain.search import SearchConfig, search
+from rl_pretrain.search import Found, SearchConfig, search
 from rl_pretrain.settings import SettingError, at_least
 
 
@@ -24,10 +25,23 @@ class SelfplayConfig:
     """Moves of each game that are kept to learn from; a multiple of num_steps."""
     num_sampled_moves: int = 12
     """First moves of a game that are drawn in proportion to the visits, for variety; later the best is played."""
+    random_share: float = 0.0
+    """Share of those first moves that are any legal ones instead, for more variety."""
+    full_share: float = 1.0
+    """Share of steps at which games are searched in full. At the others all are searched briefly, which makes more
+    games for the same time, and their policies are not learnt from (playout cap randomisation, KataGo, 1902.10565,
+    section 3.1; there each game draws for itself, here all together, since a batch takes as long as its longest)."""
+    brief_simulations: int = 4
+    """Of a brief search, which has no noise at the root."""
 
     def __post_init__(self):
-        at_least(1, self, "num_games", "num_steps", "replay_steps")
-        at_least(0, self, "num_sampled_moves")
+        at_least(1, self, "num_games", "num_steps", "replay_steps", "brief_simulations")
+        at_least(0, self, "num_sampled_moves", "random_share", "full_share")
+        if self.random_share > 1 or not 0 < self.full_share <= 1:
+            raise SettingError(
+                f"random_share must be at most 1, full_share more than 0 and at most 1, got {self.random_share} and "
+                f"{self.full_share}"
+            )
         if self.replay_steps % self.num_steps:
             raise SettingError(
                 f"replay_steps must be a multiple of the {self.num_steps} num_steps, got {self.replay_steps}"
@@ -47,6 +61,7 @@ class Trajectory(NamedTuple):
     observation: jax.Array  # [time, games, ...], before the action
     legal: jax.Array  # bool [time, games, actions]
     policy: jax.Array  # float32 [time, games, actions], from search
+    is_full: jax.Array  # bool [time, games]: whether search was full, and its policy worth learning
     search_value: jax.Array  # float32 [time, games], from search
     action: jax.Array  # int32 [time, games]
     age: jax.Array  # int32 [time, games]: steps of the episode before this one
@@ -77,14 +92,16 @@ def play(
 
     def move(games: Games, key: jax.Array):
         search_key, sample_key, init_key = jax.random.split(key, 3)
-        found = search(env, predict, search_config, search_key, games.states)
-        sampled = jax.random.categorical(sample_key, jnp.log(found.visits)).astype(jnp.int32)
+        legal = jax.vmap(env.legal_actions)(games.states)
+        found, is_full = _find(env, predict, search_config, config, search_key, games.states)
+        sampled = _sample(config, sample_key, found.visits, legal)
         action = jnp.where(games.age < config.num_sampled_moves, sampled, found.action)
         states = jax.vmap(env.step)(games.states, action)
         seen = Trajectory(
             observation=jax.vmap(env.observe)(games.states),
-            legal=jax.vmap(env.legal_actions)(games.states),
+            legal=legal,
             policy=found.policy,
+            is_full=jnp.broadcast_to(is_full, action.shape),
             search_value=found.value,
             action=action,
             age=games.age,
@@ -95,6 +112,28 @@ def play(
         return _renew(env, init_key, Games(states, games.age + 1)), seen
 
     return jax.lax.scan(move, games, jax.random.split(key, config.num_steps))
+
+
+def _find(
+    env: Environment, predict: Predict, search_config: SearchConfig, config: SelfplayConfig, key: jax.Array, states: Any
+) -> tuple[Found, jax.Array]:
+    """Search, full or brief for all games alike, and which of the two it was: bool `[]`."""
+    full = functools.partial(search, env, predict, search_config)
+    if config.full_share == 1:
+        return full(key, states), jnp.bool_(True)
+    brief_config = dataclasses.replace(search_config, num_simulations=config.brief_simulations, gumbel_scale=0.0)
+    brief = functools.partial(search, env, predict, brief_config)
+    is_full = jax.random.bernoulli(jax.random.fold_in(key, 0), config.full_share)
+    return jax.lax.cond(is_full, full, brief, key, states), is_full
+
+
+def _sample(config: SelfplayConfig, key: jax.Array, visits: jax.Array, legal: jax.Array) -> jax.Array:
+    """An action of each game, int32 `[games]`, in proportion to its visits, or at times any legal one."""
+    shares = visits
+    if config.random_share:
+        is_random = jax.random.bernoulli(jax.random.fold_in(key, 0), config.random_share, (len(legal), 1))
+        shares = jnp.where(is_random, legal.astype(jnp.float32), visits)
+    return jax.random.categorical(key, jnp.log(shares)).astype(jnp.int32)
 
 
 def _renew(env: Environment, key: jax.Array, games: Games) -> Games:

@@ -1,15 +1,16 @@
-"""The three arms of go_9x9.py: what each needs, that one leads to the next, and what each is charged for."""
+"""The three arms of go_9x9.py: what each needs, where it begins, what it is charged for; and the experiment on them."""
 
 import json
 import random
+import re
 
+import jax
 import pytest
 import scripts
 
-from go_env import Go, sgf
+from go_env import gtp_client, sgf
 from rl_pretrain import checkpoint, trained
 
-GO = Go(size=5, max_moves=30)
 TINY = ("--preset=tiny", "--devices=2")
 
 
@@ -61,6 +62,81 @@ def test_epochs_are_shared_out_over_iterations(go_9x9):
     config = go_9x9.parse(["--preset=tiny", "--arm=spt", "--games.paths", "x", "--imitate.reuse=3", "--iterations=5"])
     assert config.updates_per_iteration(num_shown=64 * 100) == 60
     assert config.moves_per_iteration == 0
+
+
+def test_simulations_grow_in_equal_parts(go_9x9):
+    config = go_9x9.parse(["--preset=tiny", "--iterations=6", "--growth", "2", "4", "8"])
+    assert [config.simulations_at(i) for i in range(6)] == [2, 2, 4, 4, 8, 8]
+    assert go_9x9.parse(["--preset=tiny"]).simulations_at(5) == 4
+
+
+def test_komi_is_spread_over_games_and_kept_when_it_is_given(go_9x9):
+    env = go_9x9.parse(["--preset=tiny", "--komi-spread=2"]).env
+    komi = jax.vmap(env.init)(jax.random.split(jax.random.key(0), 200)).komi
+    assert set(komi.tolist()) == {5.0, 6.0, 7.0, 8.0, 9.0}
+    assert env.init(jax.random.key(0), komi=3.0).komi == 3.0
+
+
+def test_fine_tuning_is_left_what_pretraining_did_not_spend(tmp_path, monkeypatch):
+    go_arms = scripts.load("go_arms")
+    members = []
+    for name, flops in (("rpt", 1000.0), ("spt", 300.0), ("dear", 1000.0)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "result.json").write_text(json.dumps({"spent": {"flops": flops}}))
+        members.append(go_arms.Member(name, 0, str(tmp_path / name)))
+    config = go_arms.Config(name="x", iterations=50)
+    assert go_arms.affordable(config, members[0], members[1]) == 35
+    with pytest.raises(go_arms.RunError, match="nothing is left"):
+        go_arms.affordable(config, members[0], members[2])
+
+
+def test_a_page_shows_tables_and_runs_nothing():
+    report = scripts.load("report")
+    text = "# A & B\n\n" + report.table(["arm", "Elo"], [["rpt", "10"], ["<script>", "5"]])
+    page = report.page(text)
+    assert page.count("<tr>") == 3 and "<td>rpt</td>" in page and "<script>" not in page
+
+
+def test_points_of_rpt_count_whoever_is_named_first():
+    report = scripts.load("report")
+    rpt, spt = (report.Member(arm, 0, arm, {}, {}, {}) for arm in ("rpt", "spt"))
+    ends = {"a": report.Player("a", rpt, 1, True), "b": report.Player("b", spt, 1, True)}
+    ends |= {"c": report.Player("c", rpt, 1, False), "d": report.Player("d", spt, 1, False)}
+    pairs = [{"first": "a", "second": "b", "points": 2.0}, {"first": "b", "second": "a", "points": 1.0}]
+    pairs += [{"first": "c", "second": "d", "points": 0.0}, {"first": "a", "second": "d", "points": 0.0}]
+    assert report.against(ends, pairs, "spt", is_searching=True).startswith("75 %")
+    assert report.against(ends, pairs, "spt", is_searching=False).startswith("0 %")
+    assert report.against(ends, pairs, "rft-0.1", is_searching=True) == "–"
+
+
+def test_levels_beyond_those_of_gnu_go_are_named():
+    make_games = scripts.load("make_games")
+    with pytest.raises(make_games.SettingError, match="0 to 10"):
+        make_games.Config(levels=(0, 11))
+
+
+def has_gnugo():
+    try:
+        return bool(gtp_client.gnugo())
+    except gtp_client.EngineError:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_gnugo(), reason="GNU Go is not installed: apt install gnugo")
+def test_the_whole_experiment_from_one_command(tmp_path):
+    finished = scripts.run(tmp_path / "cache", tmp_path, "go_arms", "--preset=tiny", timeout=1500)
+    assert finished.returncode == 0, finished.stderr
+    for name in ("make_games.py", "go_9x9.py", "tournament.py", "battery.py", "report.py"):
+        assert f"$ python experiments/{name}" in finished.stdout
+    text = (tmp_path / "runs/go_arms/tiny/report.md").read_text()
+    for run in re.findall(r"`(runs/go_9x9/[^`]+)`", text):
+        assert (tmp_path / run / "result.json").exists()
+    for word in ("rft-0.5", "What it cost", "Foretelling", "Generalisation", "What was not done"):
+        assert word in text
+    again = scripts.run(tmp_path / "cache", tmp_path, "go_arms", "--preset=tiny", "--resume")
+    assert again.returncode == 0 and "go_9x9.py" not in again.stdout
+    assert (tmp_path / "runs/go_arms/tiny/report.md").read_text() == text
 
 
 @pytest.fixture(scope="module")

@@ -37,6 +37,7 @@ def examples(chance: np.random.Generator, size: int = BATCH, share_known: float 
         observation=jnp.float32(chance.normal(size=(size, NUM_INPUTS))),
         legal=jnp.asarray(legal),
         policy=jnp.float32(policy / policy.sum(axis=1, keepdims=True)),
+        has_policy=jnp.asarray(np.arange(size) % 3 != 0),
         value=jnp.float32(np.where(has_value, chance.choice([-1, 0, 1], size), 0)),
         has_value=jnp.asarray(has_value),
     )
@@ -50,10 +51,11 @@ def losses_by_numpy(logits, values, batch: Example) -> dict[str, float]:
         chosen = np.asarray(logits[i], np.float64)[legal]
         log_policy = chosen - np.log(np.sum(np.exp(chosen)))
         target = np.asarray(batch.policy[i], np.float64)[legal]
-        cross_entropy.append(-np.sum(target * log_policy))
-        target_entropy.append(-np.sum(target * np.log(target)))
         entropy.append(-np.sum(np.exp(log_policy) * log_policy))
-        hits.append(np.argmax(log_policy) == np.argmax(target))
+        if batch.has_policy[i]:
+            cross_entropy.append(-np.sum(target * log_policy))
+            target_entropy.append(-np.sum(target * np.log(target)))
+            hits.append(np.argmax(log_policy) == np.argmax(target))
         if batch.has_value[i]:
             squares.append((float(values[i]) - float(batch.value[i])) ** 2)
     return {
@@ -95,7 +97,8 @@ def test_logits_of_illegal_actions_teach_nothing_and_are_taught_nothing():
     gradient = jax.grad(lambda logits: sum(losses(logits).values()))(shouted)
     assert np.all(np.isfinite(gradient))
     np.testing.assert_array_equal(gradient[~batch.legal], 0)
-    assert np.all(gradient[batch.legal & (batch.legal.sum(axis=1, keepdims=True) > 1)] != 0)
+    is_taught = batch.has_policy[:, None] & batch.legal & (batch.legal.sum(axis=1, keepdims=True) > 1)
+    assert np.all(gradient[is_taught] != 0)
 
 
 def test_positions_of_unknown_outcome_do_not_teach_the_value():
@@ -201,6 +204,7 @@ def test_overfits_one_batch():
         observation=jnp.float32(chance.random((size, 3, 3, 4)) < 0.5),
         legal=jnp.ones((size, 10), bool).at[:, 3].set(False),
         policy=jax.nn.one_hot(jnp.asarray(chance.choice([0, 1, 2, 4, 5, 9], size)), 10),
+        has_policy=jnp.ones(size, bool),
         value=jnp.float32(chance.choice([-1, 1], size)),
         has_value=jnp.asarray(np.arange(size) != 0),
     )

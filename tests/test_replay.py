@@ -23,6 +23,7 @@ def trajectory(first_step: int, chance: np.random.Generator, num_steps: int = NU
         observation=jnp.asarray(np.stack([step, game], axis=-1), jnp.float32),
         legal=jnp.asarray(chance.random((*shape, NUM_ACTIONS)) < 0.5),
         policy=jnp.asarray(chance.dirichlet(np.ones(NUM_ACTIONS), shape), jnp.float32),
+        is_full=jnp.asarray(chance.random(shape) < 0.5),
         search_value=jnp.zeros(shape),
         action=jnp.zeros(shape, jnp.int32),
         age=jnp.zeros(shape, jnp.int32),
@@ -62,6 +63,7 @@ def test_holds_what_a_deque_would_hold():
             np.testing.assert_array_equal(held.observation[row], step.observation)
             np.testing.assert_array_equal(held.legal[row], step.legal)
             np.testing.assert_allclose(held.policy[row], step.policy, atol=5e-4)
+            np.testing.assert_array_equal(held.has_policy[row], step.is_full)
             np.testing.assert_array_equal(held.value[row], value)
             np.testing.assert_array_equal(held.has_value[row], is_known)
 

@@ -28,6 +28,11 @@ def play(env, predict, search_config, config, seed, games) -> tuple[selfplay.Gam
     return selfplay.play(env, predict, search_config, config, jax.random.key(seed), games)
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def find(config: SearchConfig, states):
+    return search(TicTacToe(), prefers_low_squares, config, jax.random.key(0), states)
+
+
 def settings(num_steps: int, num_sampled_moves: int) -> SelfplayConfig:
     return SelfplayConfig(num_steps=num_steps, replay_steps=num_steps, num_sampled_moves=num_sampled_moves)
 
@@ -109,6 +114,36 @@ def test_first_moves_are_drawn_by_visits_and_later_ones_are_the_best():
     drawn = np.bincount(seen.action[0], minlength=9) / num_games
     assert np.all(np.abs(drawn - visits) <= 5 * np.sqrt(visits * (1 - visits) / num_games))
     np.testing.assert_array_equal(seen.action[1], np.asarray(best.action)[1 + np.asarray(seen.action[0])])
+
+
+def test_brief_searches_come_for_all_games_at_once_and_say_so():
+    config = SelfplayConfig(num_steps=20, replay_steps=20, num_sampled_moves=0, full_share=0.5, brief_simulations=1)
+    brief = SearchConfig(num_simulations=1, max_considered=4, gumbel_scale=0.0)
+    _, seen = play(TicTacToe(), prefers_low_squares, NO_CHANCE, config, 0, start(TicTacToe()))
+    assert np.all(seen.is_full == seen.is_full[:, :1]) and 0 < np.sum(seen.is_full[:, 0]) < 20
+    for search_config, is_meant in ((NO_CHANCE, seen.is_full[:, 0]), (brief, ~seen.is_full[:, 0])):
+        for t in np.flatnonzero(is_meant)[:3]:
+            marks = seen.observation[t, 0, ..., 0] - seen.observation[t, 0, ..., 1]
+            mover = 1 if seen.age[t, 0] % 2 == 0 else -1
+            states = tictactoe.to_states([tuple(np.asarray(mover * marks, int).ravel())])
+            found = find(search_config, states)
+            np.testing.assert_allclose(found.policy[0], seen.policy[t, 0], rtol=1e-5)
+
+
+def test_without_brief_searches_all_are_full(seen):
+    assert np.all(seen.is_full)
+
+
+def test_a_random_share_of_the_first_moves_is_any_legal_one():
+    num_games = 400
+    config = SelfplayConfig(num_steps=2, replay_steps=2, num_sampled_moves=1, random_share=0.5)
+    _, seen = play(TicTacToe(), prefers_low_squares, NO_CHANCE, config, 0, start(TicTacToe(), num_games))
+    visits = find(NO_CHANCE, start(TicTacToe(), 1).states).visits
+    expected = 0.5 * np.asarray(visits[0]) + 0.5 / 9
+    shares = np.bincount(seen.action[0], minlength=9) / num_games
+    np.testing.assert_allclose(shares, expected, atol=5 * np.sqrt(0.25 / num_games))
+    after_first = [seen.action[1][seen.action[0] == square] for square in range(9)]
+    assert all(len(set(actions.tolist())) == 1 for actions in after_first)  # the second is the best one again
 
 
 def test_without_sampling_every_move_is_the_one_that_search_proposes(seen):
