@@ -111,7 +111,7 @@ def quiet_orbax() -> None:
 
 
 def _tell(hook: Callable[[Any], Any], problem: Any) -> None:
-    """Orbax goes at the first damaged array; what TensorStore has to say of the others comes too late, and is no news."""
+    """Orbax goes at the first damaged array; what TensorStore has to say of the others comes too late and is no news."""
     if not (isinstance(problem.exc_value, RuntimeError) and str(problem.exc_value) == "Event loop is closed"):
         hook(problem)
 
@@ -135,7 +135,8 @@ def _check_sizes(place: Path, kinds: Mapping[str, leaves.Leaf]) -> None:
 
     A stranger's file of some bytes may unpack to as many terabytes.
     """
-    found = ocp.PyTreeCheckpointHandler().metadata((place / "arrays").absolute()).tree
+    arrays: Any = (place / "arrays").absolute()  # Orbax has a type of its own for paths
+    found = ocp.PyTreeCheckpointHandler().metadata(arrays).tree
     total = 0
     for name, array in leaves.named(found).items():
         kind, size = kinds[name], math.prod(array.shape)

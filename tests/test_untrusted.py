@@ -45,6 +45,7 @@ from rl_pretrain.run_directory import RunError
 from rl_pretrain.settings import SettingError
 
 FEW, MANY = 150, 20_000
+FUZZ = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
 tried: collections.Counter[str] = collections.Counter()
 
 
@@ -119,7 +120,7 @@ def fuzz(inputs, few=FEW, many=MANY):
         @pytest.mark.parametrize("num", [few, pytest.param(many, marks=pytest.mark.slow)])
         @pytest.mark.timeout(3600)
         def test(num, tmp_path):
-            @settings(max_examples=num, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+            @settings(max_examples=num, **FUZZ)
             @given(inputs)
             def on_all(value):
                 tried[check.__name__.removeprefix("test_")] += 1
@@ -154,13 +155,13 @@ def json_of(*names: str):
 
 
 @st.composite
-def spoilt(draw, original: bytes | str, pieces=()):
-    """A text or bytes with up to four places changed."""
+def spoilt(draw, original: Any, pieces=()) -> Any:
+    """A text, or bytes, with up to four places changed."""
     for _ in range(draw(st.integers(0, 4))):
         at, dropped = draw(st.integers(0, len(original))), draw(st.sampled_from([0, 0, 1, 2, 9, 10**6]))
         any_piece = st.binary(max_size=4) if isinstance(original, bytes) else st.text(ANY, max_size=4)
         piece = draw(st.sampled_from(pieces) | any_piece if pieces else any_piece)
-        original = original[:at] + piece + original[at + dropped :]  # pyright: ignore[reportOperatorIssue]
+        original = original[:at] + piece + original[at + dropped :]
     return original
 
 
@@ -426,7 +427,7 @@ def test_descriptions_of_checkpoints_by_strangers(original, tmp_path, num):
     del description["crc32"]
     num_loaded = 0
 
-    @settings(max_examples=num, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=num, **FUZZ)
     @given(EDITS)
     def on_all(edits):
         nonlocal num_loaded
@@ -505,7 +506,7 @@ def test_files_of_checkpoints_by_strangers(original, tmp_path, num):
         )
     )
 
-    @settings(max_examples=num, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=num, **FUZZ)
     @given(files)
     def on_all(file):
         tried["files_of_checkpoints"] += 1
@@ -568,18 +569,20 @@ BEFUNGE = st.text(st.sampled_from('0123456789+-*/%!`><^v?_|":\\$.,#pg&~@ \n\xffå
 
 @fuzz(st.tuples(BRAINFUCK | TEXTS, st.binary(max_size=4)))
 def test_brainfuck_programs(program_and_data, place):
+    program, data = program_and_data
     for options in (
         brainfuck_reference.Options(max_steps=500, max_output=20, cells=30, left_edge="wrap", brackets="lenient"),
         brainfuck_reference.Options(max_steps=500, max_output=20),
     ):
-        ran = brainfuck_reference.run(*program_and_data, options)
+        ran = brainfuck_reference.run(program, data, options)
         assert ran.steps <= 500 and len(ran.output) <= 20
 
 
 @fuzz(st.tuples(BEFUNGE | TEXTS, st.binary(max_size=4)))
 def test_befunge_programs(program_and_data, place):
+    program, data = program_and_data
     try:
-        ran = befunge_reference.run(*program_and_data, befunge_reference.Options(max_steps=500, max_output=20))
+        ran = befunge_reference.run(program, data, befunge_reference.Options(max_steps=500, max_output=20))
         assert ran.steps <= 500 and len(ran.output) <= 20
     except ValueError as error:
         check_line(error)
@@ -727,7 +730,7 @@ def loaded_scripts():
 def test_command_lines(loaded_scripts, tmp_path, num):
     num_accepted = 0
 
-    @settings(max_examples=num, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=num, **FUZZ)
     @given(command_lines())
     def on_all(line):
         nonlocal num_accepted
