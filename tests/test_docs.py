@@ -3,8 +3,9 @@
 The site takes parts of README.md and WORKSPACE.md as they are; the README's own code is run by `test_readme.py`.
 """
 
+import ast
 import functools
-import importlib
+import pkgutil
 import re
 import shlex
 import tomllib
@@ -32,7 +33,8 @@ def code(page: Path, looks_into_a_run: bool = False) -> list[str]:
 
 def commands() -> list[tuple[str, str]]:
     """Every script with its arguments, as README, pages and the scripts themselves show it to be run."""
-    texts = [path.read_text() for path in (ROOT / "README.md", *PAGES, *SCRIPTS)]
+    texts = [path.read_text() for path in (ROOT / "README.md", *PAGES)]
+    texts += [ast.get_docstring(ast.parse(path.read_text())) or "" for path in SCRIPTS]
     found = {pair for text in texts for pair in re.findall(r"python experiments/(\w+\.py)([^`\n]*)", text)}
     return sorted(found)
 
@@ -109,17 +111,7 @@ def test_names_of_our_code_exist():
     names = set(re.findall(r"`((?:go_env|rl_pretrain|curricula|esolang)(?:\.\w+)+)`", texts))
     assert len(names) >= 10
     for name in names:
-        module, rest = name, []
-        while True:
-            try:
-                found = importlib.import_module(module)
-                break
-            except ModuleNotFoundError as error:
-                if error.name != module:
-                    raise
-                module, _, last = module.rpartition(".")
-                rest.insert(0, last)
-        functools.reduce(getattr, rest, found)
+        pkgutil.resolve_name(name)
 
 
 def test_targets_and_extras_exist():
