@@ -105,9 +105,7 @@ def world_of(player: Trained) -> Go:
 def batches(config: Config, go: Go, size: int = 500) -> Iterator[tuple[Example, jax.Array]]:
     """Positions of games for testing, the same ones for everybody, with their phases: thirds of a usual game."""
     try:
-        builder = games.Games(games.Settings(go), config.games, data_dir=GAMES)
-        builder.download_and_prepare()
-        rows = games.read(builder.as_data_source("test"))  # pyright: ignore[reportCallIssue]
+        rows = games.prepare(games.Settings(go), config.games, GAMES).test
     except (ValueError, OSError) as error:
         raise SettingError(f"games: {error}") from None
     third = float(np.median(rows.length)) / 3

@@ -420,17 +420,15 @@ def read_games(config: Config, pool: Devices) -> Shown:
     """The records as a data set, built when first asked for, and on the devices."""
     try:
         settings = games.Settings(config.env, sources=config.games.sources, ratings=config.games.ratings)
-        builder = games.Games(settings, config.games.paths, data_dir=GAMES)
-        builder.download_and_prepare()
-        sources = [builder.as_data_source(split) for split in ("train", "test")]  # pyright: ignore[reportCallIssue]
-        train, test = (games.read(source, config.env.move_limit) for source in sources)
+        train, test, kept = games.prepare(settings, config.games.paths, GAMES)
     except (ValueError, OSError) as error:
         raise SettingError(f"games.paths: {error}") from None
+    print(kept)
     chance = np.random.default_rng(config.seed)
-    kept = chance.permutation(len(train.length))[: math.ceil(config.games.share * len(train.length))]
-    train = jax.tree.map(lambda column: column[kept], train)
+    chosen = chance.permutation(len(train.length))[: math.ceil(config.games.share * len(train.length))]
+    train = jax.tree.map(lambda column: column[chosen], train)
     if config.games.shuffle_results:
-        other = chance.permutation(len(kept))
+        other = chance.permutation(len(chosen))
         train = train._replace(winner=train.winner[other], how=train.how[other])
     return Shown(devices.replicate(train, pool), devices.replicate(test, pool), int(train.length.sum()))
 

@@ -232,6 +232,32 @@ def rating(text: str) -> float:
     return {"k": 1 - number, "p": 100 + number}.get(found[2], number)
 
 
+class Prepared(NamedTuple):
+    """A data set in memory."""
+
+    train: Rows
+    test: Rows
+    table: str  # what was kept of each source, and why the rest was not
+
+
+def prepare(settings: Settings, paths: Iterable[str | os.PathLike], data_dir: str | os.PathLike) -> Prepared:
+    """The games at some paths, from `data_dir` if they have been cleaned before.
+
+    Raises:
+      ValueError: one of the splits would be empty.
+    """
+    builder = Games(settings, paths, data_dir=data_dir)
+    tfds.disable_progress_bar()  # it is over before one can read it
+    builder.download_and_prepare()
+    metadata, splits = builder.info.metadata, builder.info.splits
+    assert metadata is not None
+    if len(splits) < 2:
+        num_kept = sum(split.num_examples for split in splits.values())
+        raise ValueError(f"{num_kept} games are too few: all of them fell into the split {next(iter(splits))}")
+    train, test = (read(builder.as_data_source(split)) for split in ("train", "test"))  # pyright: ignore
+    return Prepared(train, test, metadata["table"])
+
+
 def read(source: Sequence[Mapping[str, Any]], room: int | None = None) -> Rows:
     """All games of a data source."""
     return stack((Rows(**source[i]) for i in range(len(source))), room)

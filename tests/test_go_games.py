@@ -440,3 +440,19 @@ def test_packed_real_games(tmp_path):
     for number in repeats - illegal:
         is_pass = moves[offsets[number] : offsets[number + 1]] == 81
         assert (is_pass[:-2] & is_pass[1:-1]).any()
+
+
+def test_prepare_reads_both_splits_and_says_where_one_is_empty(tmp_path):
+    folder = tmp_path / "games"
+    folder.mkdir()
+    for seed in range(40):
+        game = sgf.from_actions(random_moves(seed), 5, komi=0.5, result="B+1")
+        (folder / f"{seed}.sgf").write_text(sgf.write(game))
+    settings = Settings(GO, min_moves=4, test_share=0.3)
+    prepared = games.prepare(settings, [folder], tmp_path / "data")
+    assert len(prepared.train.length) + len(prepared.test.length) == 40 and len(prepared.test.length) > 0
+    assert "total" in prepared.table
+    again = games.prepare(settings, [folder], tmp_path / "data")
+    jax.tree.map(np.testing.assert_array_equal, prepared[:2], again[:2])
+    with pytest.raises(ValueError, match="40 games are too few: all of them fell into the split train"):
+        games.prepare(Settings(GO, min_moves=4, test_share=0.0), [folder], tmp_path / "data")
