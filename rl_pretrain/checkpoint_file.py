@@ -111,7 +111,7 @@ def quiet_orbax() -> None:
 
 
 def _tell(hook: Callable[[Any], Any], problem: Any) -> None:
-    """Orbax goes at the first damaged array; what TensorStore has to say of the others comes too late and is no news."""
+    """Orbax goes at the first damaged array; what TensorStore says of the others comes too late and is no news."""
     if not (isinstance(problem.exc_value, RuntimeError) and str(problem.exc_value) == "Event loop is closed"):
         hook(problem)
 

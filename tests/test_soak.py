@@ -90,7 +90,9 @@ def task() -> tuple[Any, Callable]:
     config = PolicyGradientConfig(baseline="mean", num_epochs=1, num_minibatches=1)
     policy = policies.make(TokenConfig(copy.num_actions, copy.num_actions, kind="mlp", width=8))
     optimizer = policy_gradient.make_optimizer(config, 1000)
-    pupil = practice.Pupil(learner.init(optimizer, policy.init(jax.random.key(0), 4)), teacher.init())
+    pupil = practice.Pupil(
+        learner.init(optimizer, policy.init(jax.random.key(0), *copy.observation_shape)), teacher.init()
+    )
 
     @jax.jit
     def improve(pupil, i):
