@@ -1,7 +1,7 @@
 """Docstrings as the API pages show them: an extension of griffe, which reads the code without importing it.
 
 - A comment behind a field of a `NamedTuple` is what the field is: shapes stand there.
-- Code and tables that stand in a docstring as a paragraph are shown as they are.
+- Code and tables that stand in a docstring as a paragraph are shown as they are, and so are two stars.
 """
 
 import ast
@@ -29,7 +29,15 @@ def fenced(paragraph: str) -> str:
         return f"```pycon\n{paragraph}\n```"
     if paragraph.startswith("===="):
         return f"```text\n{paragraph}\n```"
-    return f"```python\n{paragraph}\n```" if is_code(paragraph) else paragraph
+    if paragraph.startswith("    "):
+        return paragraph
+    return f"```python\n{paragraph}\n```" if is_code(paragraph) else with_stars(paragraph)
+
+
+def with_stars(paragraph: str) -> str:
+    """No docstring means bold type by two stars: they are powers, and in Brainf**k."""
+    parts = re.split(r"(`[^`]*`)", paragraph)
+    return "".join(part if i % 2 else re.sub(r"(?<=\w)\*\*", r"\\*\\*", part) for i, part in enumerate(parts))
 
 
 def is_code(paragraph: str) -> bool:
