@@ -45,7 +45,8 @@ def count(boards: np.ndarray) -> Diversity:
     """
     kinds = np.unique(canonical(boards), axis=0, return_counts=True)[1]
     shares = kinds / max(len(boards), 1)
-    return Diversity(len(boards), len(kinds), float(np.exp(-np.sum(shares * np.log(shares)))))
+    effective = float(np.exp(-np.sum(shares * np.log(shares)))) if len(kinds) else 0.0
+    return Diversity(len(boards), len(kinds), effective)
 
 
 def canonical(boards: np.ndarray) -> np.ndarray:

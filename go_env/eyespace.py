@@ -13,7 +13,7 @@ Positions that nobody wins like that, for instance those that hang on a ko, stay
 import functools
 from typing import NamedTuple
 
-from go_env.reading import Board, Graph, chain, liberties, place
+from go_env.reading import Board, Graph, liberties, place
 
 
 class Position(NamedTuple):
@@ -53,8 +53,9 @@ def value(graph: Graph, position: Position) -> int:
 def solve(graph: Graph) -> dict[Position, int]:
     """Who wins in an eye space: +1 the attacker, -1 the defender; what neither can be sure of is missing.
 
-    The attacker wins once the chain is captured, and if the game ends by two passes with an attacker's stone left; the
-    defender if it ends with all points its own. Every position is looked at with both players to move.
+    The attacker wins once the chain is captured, and if the game ends by two passes with a stone of it left: that costs
+    the defender three points or more, two for the stone and one for its liberty. Without one all of the space is the
+    defender's then, and it wins. Every position is looked at with both players to move.
     """
     follow = {position: _after(graph, position) for position in _positions(graph)}
     return {position: side for side in (1, -1) for position in _sure(follow, side)}
@@ -71,18 +72,12 @@ def _positions(graph: Graph) -> list[Position]:
 
 
 def _after(graph: Graph, position: Position) -> list[Position | int]:
-    """Where moves lead, the pass last: positions, or who has won, 0 for nobody."""
+    """Where moves lead, the pass last: positions, or who has won."""
     board, to_play, passes = position
     stones = [place(graph, board, point, to_play) for point in range(len(graph) - 1)]
     after = [Position(b, -to_play, 0) if b[-1] else 1 for b in stones if b is not None]
-    return [*after, _winner(graph, board) if passes else Position(board, -to_play, 1)]
-
-
-def _winner(graph: Graph, board: Board) -> int:
-    """Who has won a game that ends with the chain alive: by how much the space is less than all the defender's."""
-    is_reached = [board[p] == 0 and any(board[q] == 1 for q in chain(graph, board, p)[1]) for p in range(len(board))]
-    lost = 2 * board.count(1) + sum(is_reached)  # an empty point beside both is nobody's
-    return -1 if lost == 0 else 1 if lost >= 3 else 0
+    end = 1 if 1 in board else -1
+    return [*after, end if passes else Position(board, -to_play, 1)]
 
 
 def _sure(follow: dict[Position, list[Position | int]], side: int) -> set[Position]:

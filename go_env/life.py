@@ -6,8 +6,8 @@ large that with the komi of `Go` the defender wins by at most 2 points if all of
 own in the end, and so loses if the chain is captured. What is guaranteed, moves in the zones included:
 
 - An action is right if and only if the player to move wins the game after it whatever the opponent does, and wrong if
-  and only if then the opponent wins whatever the player does. Positions with an action that is neither are left out,
-  as are draws and all that hangs on a ko: the winner needs to repeat no position, even if the loser may.
+  and only if then the opponent wins whatever the player does. Positions with an action that is neither, as it hangs on
+  a ko, are left out: the winner needs to bring back no position, even if the loser may. There are no draws.
 - So the answer is the same under each ko rule of `Go`. It takes for granted that the move limit does not come first.
 
 Why what `go_env.eyespace` finds holds on the whole board. The winner plays nowhere else, and the loser can but fill

@@ -68,7 +68,8 @@ def measure(predict: Predict, batch: Example, phase: jax.Array, num_phases: int,
 
     Args:
       predict: batched network, closed over its weights.
-      batch: `[batch, ...]` positions; `policy` is 1 at the move that was played, which must be legal, and else 0.
+      batch: `[batch, ...]` positions; `policy` is 1 at the move that was played, which must be legal, and else 0. All
+        moves count, whatever `has_policy` says of learning them.
       phase: int32 `[batch]`, from 0 to `num_phases` - 1. A position of another phase, such as -1, counts nowhere:
         the last batch can be filled up with those.
     """

@@ -137,6 +137,15 @@ def test_a_bulky_five_lives_by_three_points():
     assert winners == [-1, -1, 1, 1, -1, 1, 1]
 
 
+def test_the_end_of_a_game_by_hand():
+    """Three in a row with the attacker's stone in the middle: dead, even if both pass, as the stone stays."""
+    graph, _ = enclosed("###")
+    assert eyespace.outcomes(graph, eyespace.Position((0, 1, 0, -1), 1, 0)) == [1, None, 1, 1, 1]
+    assert eyespace.outcomes(graph, eyespace.Position((0, -1, 0, -1), -1, 0)) == [1, None, 1, -1, -1]  # two eyes
+    pair, _ = enclosed("##")
+    assert eyespace.outcomes(pair, eyespace.Position((0, 1, -1), 1, 0))[0] == 1  # captures the chain at once
+
+
 def test_what_hangs_on_a_ko_has_no_answer():
     """Bent four in the corner, which is the one point without a stone of the chain beside it."""
     graph = ((1, 2), (0, 4), (0, 3, 4), (2, 4), (1, 2, 3))  # the corner 0, beside it 1 and 2, and 3; the chain is 4
