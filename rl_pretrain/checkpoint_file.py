@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import orbax.checkpoint as ocp
+import tensorstore
 
 from rl_pretrain import json_file, leaves
 
@@ -32,9 +33,12 @@ class Content(NamedTuple):
     impls: dict[str, str]  # of the leaves that are typed random keys
     meta: dict[str, Any]
     metrics: dict[str, float]
+    num_processes: int  # that wrote it together, each the shares of its devices
 
 
-def pack(tree: Any, meta: Mapping[str, Any], metrics: Mapping[str, float]) -> ocp.args.Composite:
+def pack(
+    tree: Any, meta: Mapping[str, Any], metrics: Mapping[str, float], num_processes: int = 1
+) -> ocp.args.Composite:
     """The tree on the host with a description of every leaf, for `CheckpointManager.save`, which copies it.
 
     Orbax refuses arrays without elements, so those live in the description only.
@@ -49,7 +53,8 @@ def pack(tree: Any, meta: Mapping[str, Any], metrics: Mapping[str, float]) -> oc
         }
         for name, kind in leaves.kinds(tree).items()
     }
-    info = json_file.plain({"format": FORMAT, "leaves": described, "meta": dict(meta), "metrics": dict(metrics)})
+    info = {"format": FORMAT, "leaves": described, "meta": dict(meta), "metrics": dict(metrics)}
+    info = json_file.plain(info | ({"num_processes": num_processes} if num_processes > 1 else {}))
     return ocp.args.Composite(
         arrays=ocp.args.PyTreeSave(leaves.nested({name: array for name, array in arrays.items() if array.size})),
         info=ocp.args.JsonSave({**info, "crc32": _checksum(info)}),
@@ -86,7 +91,7 @@ def read(place: Path) -> Content:
             raise ValueError("what is a random key is not as described")
         metrics = {name: float(value) for name, value in info["metrics"].items()}
         leaves.nested(arrays)  # there must be such a tree
-        content = Content(arrays, kinds, impls, dict(info["meta"]), metrics)
+        content = Content(arrays, kinds, impls, dict(info["meta"]), metrics, _positive(info.get("num_processes", 1)))
     except Exception as error:
         raise DamagedError(reason(error)) from error
     if changed:
@@ -133,17 +138,24 @@ def _check_files(place: Path) -> None:
 def _check_sizes(place: Path, kinds: Mapping[str, leaves.Leaf]) -> None:
     """Raises ValueError, before any array is read, where one is not as described, or all take more than the memory.
 
-    A stranger's file of some bytes may unpack to as many terabytes.
+    A stranger's file of some bytes may unpack to as many terabytes. Orbax could tell the sizes, too, but keeps some
+    kilobytes of memory each time it is asked.
     """
-    arrays: Any = (place / "arrays").absolute()  # Orbax has a type of its own for paths
-    found = ocp.PyTreeCheckpointHandler().metadata(arrays).tree
-    total = 0
-    for name, array in leaves.named(found).items():
-        kind, size = kinds[name], math.prod(array.shape)
-        chunk = array.storage.chunk_shape if array.storage else None
-        if not kind.dtype.startswith("key<") and leaves.Leaf(str(array.dtype), tuple(array.shape)) != kind:
-            raise ValueError(f"{name} is not as described")
-        total += max(size, math.prod(chunk or ())) * array.dtype.itemsize
+    arrays = place.absolute() / "arrays"
+    if json_file.read(arrays / "_METADATA").get("use_zarr3"):
+        raise ValueError("its arrays are not in the format that they were written in")
+    total, context = 0, tensorstore.Context()
+    for name, kind in kinds.items():
+        if not math.prod(kind.shape):
+            continue
+        store = {"driver": "ocdbt", "base": {"driver": "file", "path": f"{arrays}/"}}
+        spec = {"driver": "zarr", "kvstore": store, "path": name.replace("/", ".")}
+        array: Any = tensorstore.open(spec, open=True, read=True, context=context).result()
+        found = leaves.Leaf(str(array.dtype.numpy_dtype), tuple(array.shape))
+        if found != kind and not kind.dtype.startswith("key<"):
+            raise ValueError(f"{name} is {found}, described as {kind}")
+        chunk = array.chunk_layout.read_chunk.shape or ()
+        total += max(math.prod(array.shape), math.prod(chunk)) * array.dtype.numpy_dtype.itemsize
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if total > memory:
         raise ValueError(f"its arrays take {total:,} bytes, more than the {memory:,} of this machine's memory")
@@ -152,6 +164,12 @@ def _check_sizes(place: Path, kinds: Mapping[str, leaves.Leaf]) -> None:
 def _checksum(info: dict[str, Any]) -> int:
     """CRC-32 of JSON values. Their text is the same after a round trip, so it can be made again from what was read."""
     return zlib.crc32(json_file.dumps(info).encode())
+
+
+def _positive(number: Any) -> int:
+    if not isinstance(number, int) or number < 1:
+        raise ValueError(f"number of processes {number!r}")
+    return number
 
 
 def _restore(place: Path, handler: ocp.CheckpointHandler, args: ocp.args.CheckpointArgs) -> Any:

@@ -36,7 +36,7 @@ from rl_pretrain.search import SearchConfig
 from rl_pretrain.selfplay import SelfplayConfig
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "120"))
-ITERATIONS, VISITS = 6, 20  # of a visit; of a run, before the next begins
+ITERATIONS, VISITS = 6, 10  # of a visit; of a run, before the next begins
 MOST_GROWTH = 32.0  # MB in all, whatever the time
 
 

@@ -40,7 +40,7 @@ from esolang.llm.languages.brainfuck import brainfuck, renamed
 from esolang.llm.languages.python import python
 from go_env import game_files, games, gtp_client, sgf, text
 from go_env.gtp_syntax import CommandError, read_number
-from rl_pretrain import checkpoint, checkpoint_file, json_file, metrics, run_directory, trained
+from rl_pretrain import checkpoint, checkpoint_file, data_set, json_file, metrics, run_directory, trained
 from rl_pretrain.run_directory import RunError
 from rl_pretrain.settings import SettingError
 
@@ -200,7 +200,10 @@ def test_words_of_gtp_and_of_records(word, place):
 ANSWERS = ["=1 ", "=", "?1 no", "=1", "1", "A1", "\n", "\n\n", "\r\n", "\0", "\x1b[2J", "=2 x\n\n", " ", "# x", "\xff"]
 
 
-@fuzz(st.lists(st.sampled_from(ANSWERS) | TEXTS, max_size=12).map("".join), few=40, many=2000)
+SAYINGS = st.lists(st.sampled_from(ANSWERS) | TEXTS, max_size=12).map("".join)
+
+
+@fuzz(st.builds("{}{}\n\n".format, st.sampled_from(["", "=1 ", "?1 "]), SAYINGS), few=40, many=2000)
 def test_what_engines_answer(said, place):
     """The engine is `cat`."""
     path = write_text(place / "said", said)
@@ -560,10 +563,62 @@ def run_network(config: Any, place: Path) -> None:
         check_line(error)
 
 
+# Data sets
+
+
+@pytest.mark.parametrize("form", ["pythonClassName", "type", "in a text"])
+def test_a_data_set_imports_nothing_that_its_files_name(tmp_path, monkeypatch, form):
+    """TensorFlow Datasets would import any module that Python finds."""
+    import tensorflow_datasets as tfds
+
+    folder, kinds = tmp_path / "some" / "1.0.0", "tensorflow_datasets.core.features"
+    folder.mkdir(parents=True)
+    number = {
+        "pythonClassName": f"{kinds}.scalar.Scalar",
+        "tensor": {"shape": {}, "dtype": "int32", "encoding": "none"},
+    }
+    whole = {"pythonClassName": f"{kinds}.features_dict.FeaturesDict", "featuresDict": {"features": {"x": number}}}
+    (folder / "features.json").write_text(json.dumps(whole))
+    info = {"name": "some", "version": "1.0.0", "fileFormat": "array_record", "splits": []}
+    (folder / "dataset_info.json").write_text(json.dumps(info))
+    assert list(data_set.open_prepared(folder).info.features) == ["x"]
+
+    (tmp_path / "imported.py").write_text("import sys; sys.was_imported = True")
+    monkeypatch.syspath_prepend(tmp_path)
+    hidden = {"features": {"x": {"pythonClassName": "imported.Feature"}}}
+    features = {
+        "pythonClassName": whole | {"featuresDict": hidden},
+        "type": {"type": "imported.Feature", "content": {}},
+        "in a text": {
+            "type": f"{kinds}.features_dict.FeaturesDict",
+            "proto_cls": "tensorflow_datasets.FeaturesDict",
+            "content": json.dumps(hidden),
+        },
+    }[form]
+    (folder / "features.json").write_text(json.dumps(features))
+    with pytest.raises(ValueError, match="its features are of the kind") as caught:
+        data_set.open_prepared(folder)
+    check_line(caught.value)
+    assert not hasattr(sys, "was_imported")
+    with contextlib.suppress(ValueError):
+        tfds.builder_from_directory(folder)
+    assert sys.__dict__.pop("was_imported"), "if this is no danger any more, open_prepared can go"
+    del sys.modules["imported"]
+
+
+@pytest.mark.parametrize("content", [None, "[" * 5000, "[]", "3", "{"])
+def test_what_is_no_data_set_is_told_in_one_line(tmp_path, content):
+    if content is not None:
+        (tmp_path / "features.json").write_text(content)
+    with pytest.raises(ValueError) as caught:
+        data_set.open_prepared(tmp_path)
+    check_line(caught.value)
+
+
 # Programs and what models answer
 
 
-BRAINFUCK = st.text(st.sampled_from("><+-.,[]#é\ud800 "), max_size=60)
+BRAINFUCK = st.lists(st.sampled_from([*"><+-.,[]#é\ud800", "+[.]", "+[>+]", "[-]"]), max_size=60).map("".join)
 BEFUNGE = st.text(st.sampled_from('0123456789+-*/%!`><^v?_|":\\$.,#pg&~@ \n\xff囲'), max_size=200)
 
 
@@ -713,7 +768,11 @@ def script(name: str):
 @st.composite
 def command_lines(draw):
     name = draw(st.sampled_from(list(FLAGS)))
-    words = st.sampled_from([*FLAGS[name], "--preset=tiny", "--preset", "--resume"]) | st.sampled_from(VALUES) | TEXTS
+    words = (
+        st.sampled_from([*FLAGS[name], "--preset=tiny", "--preset=huge", "--preset", "--resume"])
+        | st.sampled_from(VALUES)
+        | TEXTS
+    )
     pairs = st.builds("{}={}".format, st.sampled_from(FLAGS[name]), st.sampled_from(VALUES) | TEXTS)
     return name, draw(st.lists(words | pairs, max_size=5))
 
