@@ -1,8 +1,9 @@
 """What strangers wrote is read, or refused in one line; nothing of it is executed, few bytes cannot fill the memory.
 
-Every parser gets inputs that Hypothesis makes up, few of each in every run and many among the slow tests; how many is
-printed at the end. Meanwhile an audit hook of Python's own watches: no code runs that is not installed, no process is
-started, nothing is unpickled, no address is called, and no file is written outside of the test's folder.
+Every parser gets inputs that Hypothesis makes up, few of each in every run and many among the slow tests (FUZZ_INPUTS
+says how many); how many is printed at the end. Meanwhile an audit hook of Python's own watches: no code runs that is
+not installed, no process is started, nothing is unpickled, no address is called, and no file is written outside of the
+test's folder.
 
 Fuzzed elsewhere: SGF in test_go_sgf.py (11,000 texts, and 100,000 among the slow tests), GTP commands in test_go_gtp.py
 (21,000 lines), Go diagrams by what is written being read back in test_go_text.py.
@@ -44,7 +45,7 @@ from rl_pretrain import checkpoint, checkpoint_file, data_set, json_file, metric
 from rl_pretrain.run_directory import RunError
 from rl_pretrain.settings import SettingError
 
-FEW, MANY = 150, 20_000
+FEW, MANY = 150, int(os.environ.get("FUZZ_INPUTS", "5000"))
 FUZZ = {"deadline": None, "database": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
 tried: collections.Counter[str] = collections.Counter()
 
@@ -203,7 +204,7 @@ ANSWERS = ["=1 ", "=", "?1 no", "=1", "1", "A1", "\n", "\n\n", "\r\n", "\0", "\x
 SAYINGS = st.lists(st.sampled_from(ANSWERS) | TEXTS, max_size=12).map("".join)
 
 
-@fuzz(st.builds("{}{}\n\n".format, st.sampled_from(["", "=1 ", "?1 "]), SAYINGS), few=40, many=2000)
+@fuzz(st.builds("{}{}\n\n".format, st.sampled_from(["", "=1 ", "?1 "]), SAYINGS), few=40, many=MANY // 10)
 def test_what_engines_answer(said, place):
     """The engine is `cat`."""
     path = write_text(place / "said", said)
@@ -310,17 +311,17 @@ def read_games(name: str, data: bytes, place: Path) -> list[game_files.Found]:
     return found
 
 
-@fuzz(zips(), many=5000)
+@fuzz(zips())
 def test_zip_archives(data, place):
     read_games("games.zip", data, place)
 
 
-@fuzz(tars(), many=5000)
+@fuzz(tars())
 def test_tar_archives(data, place):
     read_games("games.tgz", data, place)
 
 
-@fuzz(packed(), many=5000)
+@fuzz(packed())
 def test_packed_games(data, place):
     read_games("games.npz", data, place)
 
@@ -421,7 +422,7 @@ NEW = (
 EDITS = st.lists(st.tuples(st.lists(st.integers(0, 9), max_size=4), NEW), max_size=3)
 
 
-@pytest.mark.parametrize("num", [60, pytest.param(3000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("num", [60, pytest.param(MANY // 10, marks=pytest.mark.slow)])
 def test_descriptions_of_checkpoints_by_strangers(original, tmp_path, num):
     """Their checksums are right: who can write a file can sign it."""
     shutil.copytree(original, tmp_path / "run")
@@ -498,7 +499,7 @@ def test_a_key_that_is_none_is_refused(original, tmp_path):
         check_line(caught.value)
 
 
-@pytest.mark.parametrize("num", [60, pytest.param(3000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("num", [60, pytest.param(MANY // 10, marks=pytest.mark.slow)])
 def test_files_of_checkpoints_by_strangers(original, tmp_path, num):
     shutil.copytree(original, tmp_path / "run")
     paths = sorted(path for path in (tmp_path / "run/checkpoints/1").rglob("*") if path.is_file())
@@ -545,7 +546,9 @@ def test_metrics_from_a_pipe_are_not_waited_for(tmp_path):
         metrics.read(tmp_path)
 
 
-@fuzz(json_of("size", "network", "num_blocks", "num_channels", "num_head_channels", "bfloat16"), few=30, many=1000)
+@fuzz(
+    json_of("size", "network", "num_blocks", "num_channels", "num_head_channels", "bfloat16"), few=30, many=MANY // 10
+)
 def test_networks_of_strangers(config, place):
     run_network(config, place)
 
@@ -785,7 +788,7 @@ def loaded_scripts():
                 script(name).parse(words)
 
 
-@pytest.mark.parametrize("num", [60, pytest.param(3000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("num", [60, pytest.param(MANY // 10, marks=pytest.mark.slow)])
 def test_command_lines(loaded_scripts, tmp_path, num):
     num_accepted = 0
 
