@@ -24,9 +24,10 @@ PAGES = {
     "experiments": "experiments.md",
     "WORKSPACE.md": "map.md",
     "WORKSPACE.md#the-contract": "contract.md",
-    **{f"docs/{path.name}": path.name for path in (ROOT / "docs").glob("*.md")},
+    "curricula/README.md": "tasks.md",
+    "experiments/notebooks": "notebooks.md",
 }
-"""Where the site shows what a link in a file of the repository leads to."""
+"""Where the site shows what a link in a file of the repository leads to; what is in docs is shown as it is."""
 
 
 def on_config(config):
@@ -72,6 +73,8 @@ def moved(text: str) -> str:
         target = match[1]
         if target.startswith(("http", "#")):
             return match[0]
+        if target.startswith("docs/"):
+            return f"]({target.removeprefix('docs/')})"
         if target not in PAGES:
             raise ValueError(f"no page shows {target}; name one in {Path(__file__).name}")
         return f"]({PAGES[target]})"
