@@ -192,37 +192,34 @@ def best(network: Any, go: Go, config: SearchConfig, weights: Any, states: Any) 
 def play_conditions(
     config: Config, go: Go, player: Trained, opponent: Trained
 ) -> Iterator[tuple[str, dict[str, float]]]:
-    """Points against the opponent, world by world."""
-    worlds = {"as trained": (go, 4)}
+    """Points against the opponent, world by world. One compiled program for each size of board."""
+    worlds = {"as trained": (go, 4), "16 random moves": (go, 16)}
     worlds |= {f"komi {komi:g}": (dataclasses.replace(go, komi=komi), 4) for komi in (go.komi - 4, go.komi + 3)}
     sizes = [size for size in (go.size - 2, go.size + 2) if 4 <= size <= 19]
     worlds |= {f"{n}×{n}": (dataclasses.replace(go, size=n, max_moves=None), 4) for n in sizes}
-    worlds["16 random moves"] = go, 16
+    searching = dataclasses.replace(search_of(player), num_simulations=config.simulations[0])
+    networks, weights = (player.network, opponent.network), (player.weights, opponent.weights)
     for name, (world, num_moves) in worlds.items():
-        match = meet(config, world, num_moves, player, opponent)
+        openings = random_openings(world, config.num_pairs, num_moves, config.seed)
+        rules = dataclasses.replace(world, komi=go.komi)  # the komi that counts is that of the states
+        match = jax.device_get(play(networks, rules, searching, weights, openings, config.seed))
         yield name, evaluate.score(match)._asdict()
 
 
-def meet(config: Config, go: Go, num_moves: int, player: Trained, opponent: Trained) -> Match:
-    """Pairs of games between the two, both with the player's search."""
-    searching = dataclasses.replace(search_of(player), num_simulations=config.simulations[0])
-    networks = player.network, opponent.network
-    weights = player.weights, opponent.weights
-    return jax.device_get(play(networks, go, searching, config.num_pairs, num_moves, weights, config.seed))
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def random_openings(go: Go, num_pairs: int, num_moves: int, seed: jax.Array) -> Any:
+    """States `[pairs]`."""
+    return evaluate.random_openings(go, jax.random.key(seed), num_pairs, num_moves)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
-def play(
-    networks: Any, go: Go, config: SearchConfig, num_pairs: int, num_moves: int, weights: Any, seed: jax.Array
-) -> Match:
-    """A match from random openings."""
-    opening_key, key = jax.random.split(jax.random.key(seed))
-    openings = evaluate.random_openings(go, opening_key, num_pairs, num_moves)
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def play(networks: Any, go: Go, config: SearchConfig, weights: Any, openings: Any, seed: jax.Array) -> Match:
+    """Pairs of games between two networks with the same search."""
     sides = [
         evaluate.searcher(go, functools.partial(network.apply, w), config)
         for network, w in zip(networks, weights, strict=True)
     ]
-    return evaluate.play_match(go, sides[0], sides[1], openings, key, go.move_limit)
+    return evaluate.play_match(go, sides[0], sides[1], openings, jax.random.key(seed), go.move_limit)
 
 
 def observe_habits(config: Config, go: Go, player: Trained) -> dict[str, float]:
