@@ -91,28 +91,31 @@ def fold(linked: jax.Array) -> tuple[jax.Array, jax.Array]:
     Returns:
       Two of int32 `[B, C + 1]`.
     """
-    linked = jnp.pad(linked, ((0, 0), (0, 1)))
-    position = jnp.arange(linked.shape[1], dtype=jnp.int32)
-    token, partner = linked & 15, linked >> 4
-    token = jnp.where((token >= OPEN) & (partner == position), NOTHING, token)
+    rows = jnp.pad(linked, ((0, 0), (0, 1))).T
+    num_used = jnp.max(jnp.where(linked != END, jnp.arange(1, linked.shape[1] + 1, dtype=jnp.int32), 0))
 
-    num_used = jnp.max(jnp.where(token != END, position + 1, 0))
-    rows = token.T
-
-    def prepend(turn, carry):
-        word, loop, words, loops = carry
+    def prepend(turn: jax.Array, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        word, loop, words, brackets = carry
         here = num_used - 1 - turn
-        token = rows[here]
-        loops = loops.at[here].set(loop)
+        token, partner = _row(rows, here) & 15, _row(rows, here) >> 4
+        token = jnp.where((token >= OPEN) & (partner == here), NOTHING, token)
+        following = Loop(*unpack(loop, LOOP_BITS))
+        bracket = pack(Bracket(partner + 1 - here, *solution(following, token == OPEN)), BRACKET_BITS)
         word = pack(prepended(token, Word(*unpack(word, WORD_BITS))), WORD_BITS)
-        loop = pack(extended(token, Loop(*unpack(loop, LOOP_BITS))), LOOP_BITS)
-        return word, loop, words.at[here].set(word), loops
+        loop = pack(extended(token, following), LOOP_BITS)
+        return word, loop, _with_row(words, here, word), _with_row(brackets, here, bracket)
 
     nothing, table = jnp.zeros_like(rows[0]), jnp.zeros_like(rows)
-    *_, words, loops = jax.lax.fori_loop(0, num_used, prepend, (nothing, nothing, table, table))
-    words, loops = jax.lax.optimization_barrier((words.T, loops.T))  # what follows is quick along rows only
-    twos, odd, left, right = solution(Loop(*unpack(loops, LOOP_BITS)), token == OPEN)
-    return words, pack(Bracket(partner + 1 - position, twos, odd, left, right), BRACKET_BITS)
+    *_, words, brackets = jax.lax.fori_loop(0, num_used, prepend, (nothing, nothing, table, table))
+    return words.T, brackets.T
+
+
+def _row(rows: jax.Array, index: jax.Array) -> jax.Array:
+    return jax.lax.dynamic_index_in_dim(rows, index, keepdims=False)
+
+
+def _with_row(rows: jax.Array, index: jax.Array, row: jax.Array) -> jax.Array:
+    return jax.lax.dynamic_update_index_in_dim(rows, row, index, 0)
 
 
 def prepended(token: jax.Array, word: Word) -> Word:

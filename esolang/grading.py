@@ -37,7 +37,7 @@ def run(linked: jax.Array, problem: jax.Array, cases: Cases, options: Options) -
     of_each = jax.tree.map(lambda x: x[problem], cases)
     num, num_cases = of_each.data_length.shape
     data = of_each.data.reshape(num * num_cases, -1)
-    results = brainfuck.run(jnp.repeat(linked, num_cases, axis=0), data, of_each.data_length.ravel(), options)
+    results = brainfuck.run(linked, data, of_each.data_length.ravel(), options)
     return jax.tree.map(lambda x: x.reshape(num, num_cases, *x.shape[1:]), results), of_each
 
 

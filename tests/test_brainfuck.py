@@ -96,8 +96,11 @@ def test_a_tape_of_a_million_cells():
         (lambda: brainfuck.run_all(["+"], []), "every program needs an input, got 1 programs and 0 inputs"),
         (lambda: brainfuck.run_all(["+" * 20_000], [b""]), "program 0 has 20000 commands, more than the capacity"),
         (lambda: brainfuck.run_all(["+"], [b""], Options(max_steps=2**31)), "max_steps must be at most 1073741824"),
-        (lambda: run_rows(linked=jnp.zeros((2, 3))), r"linked programs must be int32 \[B, C\]"),
-        (lambda: run_rows(data=jnp.zeros((1, 4), jnp.uint8)), r"data must be uint8 \[2, D\], got uint8 \(1, 4\)"),
+        (lambda: run_rows(linked=jnp.zeros((2, 3))), r"linked programs must be int32 \[P, C\]"),
+        (
+            lambda: run_rows(data=jnp.zeros((3, 4), jnp.uint8)),
+            r"data must be uint8 \[B, D\] with B a multiple of 2, got",
+        ),
         (lambda: run_rows(data_length=jnp.zeros(3, jnp.int32)), r"data_length must be int32 \[2\], got int32 \(3,\)"),
     ],
 )
@@ -199,7 +202,7 @@ def random_runs(seed: int, num: int) -> tuple[list[str], list[bytes]]:
     return programs, [rng.randbytes(rng.choice((0, 1, 3, 8))) for _ in range(num)]
 
 
-def compare(programs: list[str], data: list[bytes], options: Options, num_lanes: int = 64) -> list[Outcome]:
+def compare(programs: list[str], data: list[bytes], options: Options, num_lanes: int | None) -> list[Outcome]:
     outcomes = brainfuck.run_all(programs, data, options, num_lanes)
     expected = [brainfuck_reference.run(*each, options) for each in zip(programs, data, strict=True)]
     for program, given_data, got, wanted in zip(programs, data, outcomes, expected, strict=True):
@@ -218,13 +221,27 @@ def of_all_lengths() -> list[str]:
     return ["+" * (i // 8) + "[>+[-]<->>+<<]>>." if i % 8 == 7 else "." for i in range(112)]
 
 
-def test_random_programs_in_jax():
+@pytest.mark.parametrize("num_lanes", [None, 64])
+def test_random_programs_in_jax(num_lanes):
     """And others in the same batch, so that little is compiled."""
     programs, data = random_runs(0, 1000)
     made = cut_everywhere() + of_all_lengths()
-    outcomes = compare(programs + made, data + [b""] * len(made), SMALL)
+    outcomes = compare(programs + made, data + [b""] * len(made), SMALL, num_lanes)
     counts = {status: sum(outcome.status == status for outcome in outcomes) for status in Status}
     assert all(counts[status] > 10 for status in list(Status)[: Status.TAPE_RIGHT + 1]), counts
+
+
+def test_a_program_on_several_inputs():
+    """Alike as copies of it on one each: one after another, in lock step, and mapped over batches."""
+    programs = [program for program in random_runs(3, 40)[0] if len(program) <= 32]
+    linked = brainfuck.link(brainfuck.encode(programs, 32))
+    rows = np.random.default_rng(0).integers(0, 4, (1, 3 * len(programs), 5), dtype=np.uint8)
+    length = np.random.default_rng(1).integers(0, 6, rows.shape[:2]).astype(np.int32)
+    of_each = jax.jit(brainfuck.run, static_argnums=(3, 4))(np.repeat(linked, 3, axis=0), rows[0], length[0], SMALL)
+    in_lanes = jax.jit(brainfuck.run, static_argnums=(3, 4))(linked, rows[0], length[0], SMALL, 16)
+    mapped = jax.jit(jax.vmap(lambda *inputs: brainfuck.run(linked, *inputs, SMALL)))(rows, length)
+    jax.tree.map(np.testing.assert_array_equal, of_each, in_lanes)
+    jax.tree.map(lambda x, y: np.testing.assert_array_equal(x, y[0]), of_each, mapped)
 
 
 @pytest.mark.slow
@@ -262,8 +279,9 @@ def test_passes_of_a_loop(bits):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("num_lanes", [None, 256])
 @pytest.mark.parametrize("seed", range(12))
-def test_many_random_programs_in_jax(seed):
+def test_many_random_programs_in_jax(seed, num_lanes):
     rng = random.Random(seed)
     options = Options(
         cell_bits=(8, 16, 32)[seed % 3],
@@ -274,7 +292,7 @@ def test_many_random_programs_in_jax(seed):
         max_output=rng.choice((0, 1, 5, 40)),
         cells=rng.choice((1, 2, 9, 40, 300)),
     )
-    compare(*random_runs(100 + seed, 2000), options, 256)
+    compare(*random_runs(100 + seed, 2000), options, num_lanes)
 
 
 @pytest.mark.slow

@@ -1,0 +1,107 @@
+"""Programs run one after another, for CPUs: no program waits for another, and what it needs is in the nearest cache.
+
+XLA:CPU calls a kernel for every few operations, each at the cost of some thirty commands of Brainf**k. It compiles
+loops that touch little memory into a single function instead, and so any call that is marked as it marks those. The
+loops here are marked, in as many parts as may run at the same time. Without the mark they are right, and slow.
+
+What is read in a turn of a loop is read after the last write of the turn before: else XLA copies the memory.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.experimental.xla_metadata import set_xla_metadata
+
+from esolang import brainfuck_machine as machines
+from esolang.brainfuck_machine import Machine, Place, Results, get, put
+from esolang.brainfuck_words import fold
+
+NUM_PARTS = 2
+"""Calls that may run at the same time, if there are as many cores."""
+
+
+class Turn(NamedTuple):
+    """A machine before a word; its cell is known, and not yet written."""
+
+    place: Place
+    to: jax.Array  # int32
+    value: jax.Array  # cell
+    is_allowed: jax.Array  # bool
+
+
+def run(machine: Machine, linked: jax.Array, data: jax.Array, data_length: jax.Array) -> Results:
+    """Runs all programs on all their inputs; see `brainfuck.run`."""
+    stride = min(NUM_PARTS, len(linked))
+    part = jax.custom_batching.sequential_vmap(jax.jit(functools.partial(_run_part, machine, stride)))
+    told = linked, machines.inputs(machine, data, data_length), data_length.astype(jnp.int32)
+    parts = [
+        set_xla_metadata(part(jnp.int32(first), *told), xla_cpu_small_call="true", inlineable="false")
+        for first in range(stride)
+    ]
+    results = jax.tree.map(lambda *each: _dealt(jnp.stack(each, 1))[: len(data)], *parts)
+    is_written = jnp.arange(machine.options.max_output) < results.output_length[:, None]
+    return results._replace(output=jnp.where(is_written, results.output, jnp.uint8(0)))
+
+
+def _run_part(
+    machine: Machine, stride: int, first: jax.Array, linked: jax.Array, data: jax.Array, data_length: jax.Array
+) -> Results:
+    """Every `stride`-th program on its N inputs: results `[ceil(P / stride), N, ...]`."""
+    num, size, num_cases = len(linked), -(-len(linked) // stride), len(data) // len(linked)
+
+    def run_program(i: jax.Array, results: Results) -> Results:
+        which = jnp.minimum(first + i * stride, num - 1)
+        program = get(linked, which)[None]
+        words, brackets = (table[0] for table in fold(program))
+        is_refused = machines.is_refused(machine, program)[0]
+        start = machines.begin(machine, jnp.where(is_refused, machine.capacity, 0))
+
+        def run_case(k: jax.Array, results: Results) -> Results:
+            case = which * num_cases + k
+            place, cells = run_one(machine, words, brackets, start, get(data, case), get(data_length, case))
+            output = cells[machine.output_start : machine.tape_start - 1].astype(jnp.uint8)
+            status, length, steps = machines.verdict(machine, words, place, is_refused)
+            ended = Results(status, output, length, steps)
+            return jax.tree.map(lambda all, one: _written(all, (i, k), one), results, ended)
+
+        return jax.lax.fori_loop(0, num_cases, run_case, results)
+
+    zeros = jnp.zeros((size, num_cases), jnp.int32)
+    outputs = jnp.zeros((size, num_cases, machine.options.max_output), jnp.uint8)
+    return jax.lax.fori_loop(0, size, run_program, Results(zeros, outputs, zeros, zeros))
+
+
+def run_one(
+    machine: Machine, words: jax.Array, brackets: jax.Array, start: Place, data: jax.Array, data_length: jax.Array
+) -> tuple[Place, jax.Array]:
+    """Where a program stops, and its row of cells."""
+
+    def prepared(place: Place, cells: jax.Array) -> Turn:
+        look = machines.look(machine, words, place)
+        at, to = machines.source(machine, place, look, data_length)
+        value = get(cells, at).astype(jnp.int32) + look.word.add * place.times
+        return Turn(place, to, value.astype(machine.dtype), look.is_allowed)
+
+    def execute(carry: tuple[Turn, jax.Array]) -> tuple[Turn, jax.Array]:
+        turn, cells = carry
+        cells = put(cells, turn.to, turn.value)
+        look = machines.look(machine, words, turn.place)
+        bracket = machines.bracket_of(brackets, turn.place, look.word)
+        place = machines.execute(machine, turn.place, look, turn.value, bracket, data_length)
+        return prepared(place, cells), cells
+
+    cells = jax.lax.dynamic_update_slice(jnp.zeros(machine.row, machine.dtype), data, (0,))
+    turn, cells = jax.lax.while_loop(lambda carry: carry[0].is_allowed, execute, (prepared(start, cells), cells))
+    return turn.place, put(cells, turn.to, turn.value)
+
+
+def _dealt(x: jax.Array) -> jax.Array:
+    """`[i, part, case, ...]` in one row, in the order of runs."""
+    return x.reshape(x.shape[0] * x.shape[1] * x.shape[2], *x.shape[3:])
+
+
+def _written(all: jax.Array, place: tuple[jax.Array, jax.Array], one: jax.Array) -> jax.Array:
+    """An array `[., ., ...]` with another row `[...]` at a place."""
+    return jax.lax.dynamic_update_slice(all, one[None, None], (*place, *(0,) * one.ndim))
