@@ -37,7 +37,10 @@ from rl_pretrain.selfplay import SelfplayConfig
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "120"))
 ITERATIONS, VISITS = 6, 10  # of a visit; of a run, before the next begins
-MOST_GROWTH = 32.0  # MB in all, whatever the time
+MOST_GROWTH = (
+    0.1  # MB for a save with its share of visits; TensorStore keeps 300 bytes of each array it writes or reads
+)
+SLACK = 16.0  # MB in all, for what allocators keep
 
 
 class Measurement(NamedTuple):
@@ -142,6 +145,6 @@ def test_memory_and_open_files_stay_within_bounds(tmp_path):
         f"open files {settled[0].num_files} to {settled[-1].num_files}, "
         f"threads {settled[0].num_threads} to {settled[-1].num_threads}"
     )
-    assert growth < MOST_GROWTH
+    assert growth < SLACK + MOST_GROWTH * num_saves
     assert max(each.num_files for each in settled) <= max(each.num_files for each in measured[1:VISITS]) + 2
     assert max(each.num_threads for each in settled) <= max(each.num_threads for each in measured[1:VISITS]) + 8
