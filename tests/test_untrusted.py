@@ -892,7 +892,7 @@ BOMBS = {
     ),
     "attributes.tar": lambda: tar_header("x", 2**14, tarfile.XHDTYPE) + b"1" * 2**14,
     "many headers.tgz": lambda: gzip.compress(tar_header("a.txt", 0) * 5_000, 1),
-    "less than nothing.tar": lambda: tar_header("a.txt", -512),
+    "less than nothing.tar": lambda: tar_header("b.txt", 0) + tar_header("a.txt", -512),
     "less than nothing.tgz": lambda: gzip.compress(
         tar_header("a", -512, tarfile.GNUTYPE_LONGNAME) + b" " * 64 * MEGABYTE, 1
     ),
