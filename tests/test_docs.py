@@ -54,7 +54,8 @@ def test_code_runs_as_a_reader_would_paste_it(page):
 @pytest.mark.slow
 def test_code_that_looks_into_a_run(tmp_path, monkeypatch):
     """On a run of seconds, under the name that the run of ten minutes has."""
-    finished = scripts.run(tmp_path / "cache", tmp_path, "go_9x9", "--preset=tiny", "--name=cpu")
+    settings = "--preset=tiny", "--name=cpu", "--devices=1", "--iterations=2"
+    finished = scripts.run(tmp_path / "cache", tmp_path, "go_9x9", *settings)
     assert finished.returncode == 0, finished.stderr
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, Any] = {"observations": np.zeros((2, *Go(size=5).observation_shape), np.float32)}
@@ -62,7 +63,7 @@ def test_code_that_looks_into_a_run(tmp_path, monkeypatch):
     assert blocks
     for block in blocks:
         exec(compile(block, "a block with runs/", "exec"), namespace)
-    assert [row["iteration"] for row in namespace["rows"]] == [1, 2, 3, 4, 5, 6]
+    assert [row["iteration"] for row in namespace["rows"]] == [1, 2]
     assert namespace["logits"].shape == (2, 26) and namespace["values"].shape == (2,)
 
 
