@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, Literal
 import jax
 import numpy as np
 import tyro
+from flax.errors import FlaxError
 
 from go_env import Go, State
 from go_env.gtp import Brain, Candidate, Session, serve
@@ -49,20 +50,30 @@ class Config:
 def main(config: Config, sink: BinaryIO) -> None:
     """Answers commands from standard input until `quit`."""
     devices.use_compilation_cache()
-    player = trained.load(config.run, config.iteration, config.weights)
-    if "komi" not in player.config:
-        raise SettingError(f"{config.run} is not a run of go_9x9.py")
-    session = Session(
-        search_brain(player, search_config(player, config.simulations)),
-        rules=functools.partial(rules, player.config),
-        size=player.config["size"],
-        komi=player.config["komi"],
-        name="reward-pretraining",
-        version=f"{version('reward-pretraining')} {config.run.name} iteration {player.iteration}",
-        resign_below=config.resign_below,
-    )
+    session = begin(config)
     with open(0, "rb", buffering=0, closefd=False) as source:
         serve(session, source, sink)
+
+
+def begin(config: Config) -> Session:
+    """A session with the network of a run. Raises SettingError or RunError where that is none of go_9x9.py's."""
+    player = trained.load(config.run, config.iteration, config.weights)
+    try:
+        session = Session(
+            search_brain(player, search_config(player, config.simulations)),
+            rules=functools.partial(rules, player.config),
+            size=player.config["size"],
+            komi=player.config["komi"],
+            name="reward-pretraining",
+            version=f"{version('reward-pretraining')} {config.run.name} iteration {player.iteration}",
+            resign_below=config.resign_below,
+        )
+        shape = jax.ShapeDtypeStruct((1, *session.record.go.observation_shape), np.float32)
+        jax.eval_shape(player.predict, shape)
+    except (FlaxError, LookupError, TypeError, ValueError, ArithmeticError) as error:
+        reason = str(error).splitlines()[0] if str(error) else repr(error)
+        raise SettingError(f"{config.run} is not a run of go_9x9.py, or of another version: {reason}") from error
+    return session
 
 
 def rules(settings: dict[str, Any], size: int) -> Go:

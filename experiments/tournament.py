@@ -40,6 +40,7 @@ import chex
 import jax
 import numpy as np
 import tyro
+from flax.errors import FlaxError
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -258,7 +259,7 @@ def enter_network(config: Config, kind: str, rest: str) -> JaxPlayer:
         player = trained.load(parts["run"], iteration, "initial" if kind == "initial" else "average")
         search = SearchConfig(**player.config["search"])
         jax.eval_shape(player.predict, jax.ShapeDtypeStruct((1, *config.go.observation_shape), np.float32))
-    except (KeyError, TypeError, ValueError) as error:
+    except (FlaxError, KeyError, TypeError, ValueError) as error:
         raise SettingError(f"not a run of go_9x9.py, or of another version ({str(error).splitlines()[0]})") from error
     name = f"{kind}:{parts['run']}" + ("" if kind == "initial" else f"@{player.iteration}")
     if kind == "policy":

@@ -41,7 +41,7 @@ from esolang.llm.languages.brainfuck import brainfuck, renamed
 from esolang.llm.languages.python import python
 from go_env import game_files, games, gtp_client, sgf, text
 from go_env.gtp_syntax import CommandError, read_number
-from rl_pretrain import checkpoint, checkpoint_file, data_set, json_file, metrics, run_directory, trained
+from rl_pretrain import checkpoint, checkpoint_file, data_set, json_file, metrics, run_directory
 from rl_pretrain.run_directory import RunError
 from rl_pretrain.settings import SettingError
 
@@ -546,24 +546,31 @@ def test_metrics_from_a_pipe_are_not_waited_for(tmp_path):
         metrics.read(tmp_path)
 
 
-@fuzz(
-    json_of("size", "network", "num_blocks", "num_channels", "num_head_channels", "bfloat16"), few=30, many=MANY // 10
-)
-def test_networks_of_strangers(config, place):
-    run_network(config, place)
+NETWORK = {"size": 5, "komi": 7.0, "ko": "simple", "max_moves": 30, "search": {"num_simulations": 4}}
+NETWORK |= {"network": {"num_blocks": 0, "num_channels": 2, "num_head_channels": 2, "bfloat16": False}}
 
 
-def run_network(config: Any, place: Path) -> None:
-    """A run of a stranger's, for a match: its checkpoint is whole, its config says anything."""
-    directory = place / "run"
-    if not directory.exists():
-        with checkpoint.open_run(directory, {}, {}) as run:
-            checkpoint.save(run, 1, {"train": {"average": {"x": np.zeros((1, 3))}}})
-    write_text(directory / "config.json", json.dumps({"config": config, "versions": {}}))
-    try:
-        assert trained.load(directory).weights["x"].shape == (3,)
-    except RunError as error:
-        check_line(error)
+@pytest.mark.parametrize("num", [30, pytest.param(MANY // 10, marks=pytest.mark.slow)])
+def test_networks_of_strangers(loaded_scripts, tmp_path, num):
+    """For matches and engines: the checkpoint is whole, the config says anything."""
+    weights, engine = {"params": {"stem": {"bias": np.zeros((1, 3))}}}, script("gtp_engine")
+    with checkpoint.open_run(tmp_path / "run", {}, {}) as run:
+        checkpoint.save(run, 1, {"train": {"average": weights}})
+    write_text(tmp_path / "run/config.json", as_file({"config": NETWORK, "versions": {}}))
+    with pytest.raises(SettingError, match="is not a run of go_9x9"):
+        engine.begin(engine.Config(tmp_path / "run"))  # whatever is made late is made now
+
+    @settings(max_examples=num, **FUZZ)
+    @given(EDITS)
+    def on_all(edits):
+        tried["networks"] += 1
+        config = functools.reduce(lambda value, edit: changed(value, *edit), edits, NETWORK)
+        write_text(tmp_path / "run/config.json", as_file({"config": config, "versions": {}}))
+        with watch().over(tmp_path), pytest.raises((RunError, SettingError)) as caught:
+            engine.begin(engine.Config(tmp_path / "run"))
+        check_line(caught.value)
+
+    on_all()
 
 
 # Data sets
