@@ -34,7 +34,7 @@ def after(go: Go, moves: np.ndarray, number: int) -> np.ndarray:
         raise ValueError(f"moves are [games, T] and their number 0 or more, got {list(moves.shape)} and {number}")
     is_long = (moves >= 0).sum(axis=1) >= number
     boards, num_played = _boards(go, moves, np.where(is_long, number, 0))
-    return np.asarray(boards)[is_long & (np.asarray(num_played) == number)]
+    return np.asarray(boards)[np.asarray(num_played) == number]
 
 
 def count(boards: np.ndarray) -> Diversity:

@@ -78,8 +78,8 @@ def measure(predict: Predict, batch: Example, phase: jax.Array, num_phases: int,
     log_policy = jax.nn.log_softmax(logits)
     move = jnp.argmax(batch.policy, axis=-1)[:, None]
     played = jnp.take_along_axis(logits, move, axis=-1)
-    num_better = jnp.sum(batch.legal & (logits > played), axis=-1)
-    num_equal = jnp.maximum(jnp.sum(batch.legal & (logits == played), axis=-1), 1)  # 0 only in what fills a batch up
+    num_better = jnp.sum(logits > played, axis=-1)
+    num_equal = jnp.sum(logits == played, axis=-1)  # the move itself is one
 
     chance = jnp.clip((values + 1) / 2, 0.0, 1.0)
     outcome = (batch.value + 1) / 2
