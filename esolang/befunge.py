@@ -27,9 +27,12 @@ from esolang import befunge_reference as reference
 from esolang.befunge_instructions import CHARACTER, NUMBER
 from esolang.befunge_machine import RUNNING, Inputs, Memory, State
 from esolang.befunge_reference import Options
+from esolang.serial import NUM_PARTS, dealt, in_one_function
 from esolang.status import Outcome, Status
 
 LIMITS = Options(stack_limit=256, max_steps=5000, max_output=256)
+NUM_LANES = 256
+"""Programs that run at a time, where they run in lock step."""
 MIN_WIDTH, NARROWING = 64, 4
 """Lanes are moved together when one in so many still runs, and no less than so many stay."""
 
@@ -120,11 +123,12 @@ def _spell(kind: int, value: int) -> bytes:
     return b"%d " % value if kind == NUMBER else reference.QUESTION % value
 
 
-def run(batch: Batch, options: Options = LIMITS, num_lanes: int = 256) -> Run:
-    """Runs programs to their ends; may be called inside other compiled functions.
+def run(batch: Batch, options: Options = LIMITS, num_lanes: int | None = None) -> Run:
+    """Runs programs to their ends; may be called inside other compiled functions. The answer depends on no lanes.
 
     Args:
-      num_lanes: so many run at once, few enough for their memory to stay in the cache.
+      num_lanes: so many run at once, few enough for their memory to stay in the cache. None: on CPUs one after
+        another, see `brainfuck_serial`; elsewhere NUM_LANES.
 
     Raises:
       ValueError: `options` has no stack limit, or more steps than 2 ** 31 - 1; no lane.
@@ -134,8 +138,8 @@ def run(batch: Batch, options: Options = LIMITS, num_lanes: int = 256) -> Run:
         return _run(batch, options, num_lanes)
 
 
-def _check(options: Options, num_lanes: int) -> None:
-    if num_lanes < 1:
+def _check(options: Options, num_lanes: int | None) -> None:
+    if num_lanes is not None and num_lanes < 1:
         raise ValueError(f"num_lanes must be at least 1, got {num_lanes}")
     if options.stack_limit is None:
         raise ValueError("stack_limit must be a number, as memory is fixed beforehand; got None")
@@ -144,7 +148,53 @@ def _check(options: Options, num_lanes: int) -> None:
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))
-def _run(batch: Batch, options: Options, num_lanes: int) -> Run:
+def _run(batch: Batch, options: Options, num_lanes: int | None) -> Run:
+    in_lanes = functools.partial(_run_in_lanes, options, num_lanes or NUM_LANES)
+    if num_lanes is not None:
+        return in_lanes(batch)
+    return lax.platform_dependent(batch, cpu=functools.partial(_run_in_a_row, options), default=in_lanes)
+
+
+def _run_in_a_row(options: Options, batch: Batch) -> Run:
+    """Programs one after another, in parts that may run at the same time."""
+    stride = min(NUM_PARTS, len(batch.source))
+    part = jax.custom_batching.sequential_vmap(jax.jit(functools.partial(_run_part, options, stride)))
+    parts = [in_one_function(part(jnp.int32(first), batch)) for first in range(stride)]
+    return dealt(parts, len(batch.source))
+
+
+def _run_part(options: Options, stride: int, first: jax.Array, batch: Batch) -> Run:
+    """Every `stride`-th program: arrays `[ceil(B / stride), ...]`."""
+    num, size, room = len(batch.source), -(-len(batch.source) // stride), max(options.max_output, 1)
+    zero = jnp.zeros(1, jnp.int32)
+
+    def run_one(i: jax.Array, ends: Run) -> Run:
+        which = jnp.minimum(first + i * stride, num - 1)
+        one = jax.tree.map(lambda x: lax.dynamic_index_in_dim(x, which), batch)
+        inputs = Inputs(one.read, lax.bitcast_convert_type(one.integer, jnp.int64))  # low half first
+        source = lax.bitcast_convert_type(one.source, jnp.int8) if options.cell_bits == 8 else one.source
+        memory = Memory(
+            cells=source.ravel().astype(f"int{options.cell_bits}"),
+            stack=jnp.zeros(machine.slots(options), jnp.int64),
+            kind=jnp.zeros(room, jnp.int8),
+            value=jnp.zeros(room, jnp.int64),
+        )
+        state, memory = lax.while_loop(
+            lambda carry: carry[0].status[0] == RUNNING,
+            lambda carry: machine.play_round(*carry, inputs, options),
+            (machine.begin(zero, one.seed, options), memory),
+        )
+        value = lax.bitcast_convert_type(memory.value, jnp.int32)  # low half first
+        ended = Run(state.status[0], state.steps[0], state.num_writes[0], memory.kind, value)
+        return jax.tree.map(lambda all, one: lax.dynamic_update_index_in_dim(all, one, i, 0), ends, ended)
+
+    zeros = jnp.zeros(size, jnp.int32)
+    ends = Run(zeros, zeros, zeros, jnp.zeros((size, room), jnp.int8), jnp.zeros((size, room, 2), jnp.int32))
+    return lax.fori_loop(0, size, run_one, ends)
+
+
+def _run_in_lanes(options: Options, num_lanes: int, batch: Batch) -> Run:
+    """Programs side by side in lock step."""
     num = len(batch.source)
     lanes = max(2, min(num_lanes, num))  # of a single lane XLA would copy all memory in every round
     room = max(options.max_output, 1)

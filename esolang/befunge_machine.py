@@ -134,11 +134,15 @@ def advance(state: State, memory: Memory, inputs: Inputs, options: Options, enou
         return jnp.sum(carry[0].status == RUNNING, dtype=jnp.int32) > enough
 
     def go(_: jax.Array, carry: tuple[State, Memory]) -> tuple[State, Memory]:
-        state, memory = carry
-        memory = settle(state, memory)
-        return _execute(_pass(state, memory, options), memory, inputs, options)
+        return play_round(*carry, inputs, options)
 
     return lax.while_loop(is_wanting, lambda carry: lax.fori_loop(0, ROUNDS, go, carry), (state, memory))
+
+
+def play_round(state: State, memory: Memory, inputs: Inputs, options: Options) -> tuple[State, Memory]:
+    """Every lane may pass a cell that only steers, and executes one."""
+    memory = settle(state, memory)
+    return _execute(_pass(state, memory, options), memory, inputs, options)
 
 
 def settle(state: State, memory: Memory) -> Memory:
@@ -152,6 +156,10 @@ def _at(memory: jax.Array, index: jax.Array) -> jax.Array:
 
 def _write(memory: jax.Array, index: jax.Array, value: jax.Array) -> jax.Array:
     """Every lane has a part of its own, so no two write to one place."""
+    if len(index) == 1:  # what XLA can compile into a function with all around it
+        at = jnp.minimum(index, len(memory) - 1)
+        value = jnp.where(index == at, value.astype(memory.dtype), lax.dynamic_slice(memory, at, (1,)))
+        return lax.dynamic_update_slice(memory, value, at)
     return memory.at[index].set(value.astype(memory.dtype), mode="drop", unique_indices=True)
 
 

@@ -1,25 +1,15 @@
-"""Programs run one after another, for CPUs: no program waits for another, and what it needs is in the nearest cache.
-
-XLA:CPU calls a kernel for every few operations, each at the cost of some thirty commands of Brainf**k. It compiles
-loops that touch little memory into a single function instead, and so any call that is marked as it marks those. The
-loops here are marked, in as many parts as may run at the same time. Without the mark they are right, and slow.
-
-What is read in a turn of a loop is read after the last write of the turn before: else XLA copies the memory.
-"""
+"""Programs run one after another, for CPUs, see `serial`."""
 
 import functools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.experimental.xla_metadata import set_xla_metadata
 
 from esolang import brainfuck_machine as machines
 from esolang.brainfuck_machine import Machine, Place, Results, get, put
 from esolang.brainfuck_words import fold
-
-NUM_PARTS = 2
-"""Calls that may run at the same time, if there are as many cores."""
+from esolang.serial import NUM_PARTS, dealt, in_one_function
 
 
 class Turn(NamedTuple):
@@ -36,11 +26,8 @@ def run(machine: Machine, linked: jax.Array, data: jax.Array, data_length: jax.A
     stride = min(NUM_PARTS, len(linked))
     part = jax.custom_batching.sequential_vmap(jax.jit(functools.partial(_run_part, machine, stride)))
     told = linked, machines.inputs(machine, data, data_length), data_length.astype(jnp.int32)
-    parts = [
-        set_xla_metadata(part(jnp.int32(first), *told), xla_cpu_small_call="true", inlineable="false")
-        for first in range(stride)
-    ]
-    results = jax.tree.map(lambda *each: _dealt(jnp.stack(each, 1))[: len(data)], *parts)
+    parts = [in_one_function(part(jnp.int32(first), *told)) for first in range(stride)]
+    results = jax.tree.map(lambda x: x.reshape(len(data), *x.shape[2:]), dealt(parts, len(linked)))
     is_written = jnp.arange(machine.options.max_output) < results.output_length[:, None]
     return results._replace(output=jnp.where(is_written, results.output, jnp.uint8(0)))
 
@@ -95,11 +82,6 @@ def run_one(
     cells = jax.lax.dynamic_update_slice(jnp.zeros(machine.row, machine.dtype), data, (0,))
     turn, cells = jax.lax.while_loop(lambda carry: carry[0].is_allowed, execute, (prepared(start, cells), cells))
     return turn.place, put(cells, turn.to, turn.value)
-
-
-def _dealt(x: jax.Array) -> jax.Array:
-    """`[i, part, case, ...]` in one row, in the order of runs."""
-    return x.reshape(x.shape[0] * x.shape[1] * x.shape[2], *x.shape[3:])
 
 
 def _written(all: jax.Array, place: tuple[jax.Array, jax.Array], one: jax.Array) -> jax.Array:

@@ -240,7 +240,7 @@ def by_hand_and_published() -> tuple[list, list[Outcome]]:
 
     @jax.jit
     def run(batch):
-        return befunge.run(batch, LIMITS, num_lanes=64), jnp.arange(3) * 1.5
+        return befunge.run(batch, LIMITS), jnp.arange(3) * 1.5
 
     ended, other = run(batch)
     assert other.dtype == jnp.float32 and jnp.arange(3).dtype == jnp.int32
@@ -295,16 +295,21 @@ def late_counter(delay: int) -> str:
 
 
 def compare(num: int, seed: int, options: Options, num_lanes: int = 256, others: Sequence[str] = ()) -> None:
-    """Holds the JAX interpreter to the reference on random and other programs, and those to being of all sorts."""
+    """Holds the JAX interpreter to the reference on random and other programs, and those to being of all sorts.
+
+    In lock step, and as it runs by default: on CPUs one after another.
+    """
     rng = random.Random(seed)
     programs = [random_program(rng) for _ in range(num)] + [*others]
     num = len(programs)
     data = [bytes(rng.choice(b"0123456789 -x\n\xff") for _ in range(rng.randrange(8))) for _ in range(num)]
     seeds = [rng.randrange(2**32) for _ in range(num)]
-    outcomes = befunge.outcomes(befunge.run(befunge.encode(programs, data, seeds), options, num_lanes))
-    for each in zip(programs, data, seeds, outcomes, strict=True):
-        program, read, start, outcome = each
-        assert outcome == befunge_reference.run(program, read, options, start), each
+    runs = list(zip(programs, data, seeds, strict=True))
+    outcomes = [befunge_reference.run(program, read, options, start) for program, read, start in runs]
+    batch = befunge.encode(programs, data, seeds)
+    for lanes in (num_lanes, None):
+        for each, got, wanted in zip(runs, befunge.outcomes(befunge.run(batch, options, lanes)), outcomes, strict=True):
+            assert got == wanted, (each, lanes)
     counts = Counter(outcome.status for outcome in outcomes)
     assert min(counts[status] for status in Status if status in ENDINGS) > num / 40, counts
     assert sum(outcome.steps > 20 and len(outcome.output) > 2 for outcome in outcomes) > num / 4
