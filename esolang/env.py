@@ -40,8 +40,9 @@ class Rules:
       is_guided: whether brackets without partner cannot be written: no `]` where none is open, and room is left to
         close all that are. Else such programs are run as `options.brackets` says.
       reward: `terminal` pays 1 for a program that is right in all cases; `graded` pays
-        `problems.reward.graded`, but no less than -1. Either is paid at the last step, and is 1 only if it is right.
-      prefers_short: whether `graded` pays less for longer programs.
+        `problems.reward.graded`, but no less than -1, and so does `in_order`, in which a number counts only where all
+        before it are right. Each is paid at the last step, and is 1 only if it is right.
+      prefers_short: whether `graded` and `in_order` pay less for longer programs.
     """
 
     capacity: int = 16
@@ -54,7 +55,7 @@ class Rules:
         if self.capacity < 1:
             raise ValueError(f"capacity must be at least 1, got {self.capacity}")
         if self.reward not in get_args(Kind):
-            raise ValueError(f"reward must be {' or '.join(get_args(Kind))}, got {self.reward!r}")
+            raise ValueError(f"reward must be one of {', '.join(get_args(Kind))}, got {self.reward!r}")
 
     def rows(self, cases: Cases, problem: jax.Array) -> "Writing":
         """A row for each of these problems: int32 `[N]`."""

@@ -18,7 +18,7 @@ from esolang.problems import reward
 from esolang.problems.cases import Cases
 from esolang.status import Status
 
-Kind = Literal["terminal", "graded"]
+Kind = Literal["terminal", "graded", "in_order"]
 
 
 class Marks(NamedTuple):
@@ -55,7 +55,7 @@ def grader(options: Options, kind: Kind, prefers_short: bool) -> Grade:
             worth = is_right.astype(jnp.float32)
         else:
             brevity = 1 - jnp.mean(linked != 0, axis=1) if prefers_short else 1.0
-            worth = jnp.maximum(reward.graded(*told, brevity), -1)
+            worth = jnp.maximum(reward.graded(*told, brevity, kind == "in_order"), -1)
         return Marks(is_right, jnp.where(is_finished, worth, 0.0))
 
     @jax.custom_batching.custom_vmap

@@ -28,11 +28,17 @@ def empty(size: int, num_steps: int, num_seen: int) -> Queue:
 
 
 def remember(queue: Queue, episodes: Queue) -> Queue:
-    """The best of both, each sequence of actions once, with the reward it has in the queue."""
+    """The best of both, each reward once, with the episode of the fewest choices.
+
+    Episodes of one reward do the same thing as a rule, some of them with steps that change nothing. A queue of those
+    would teach a single thing.
+    """
     size = len(queue.reward)
     *of_steps, reward = zip(queue, episodes, strict=True)
     both = Queue(*(jnp.concatenate(pair, axis=1) for pair in of_steps), reward=jnp.concatenate(reward))
-    is_same = jnp.all(both.action[:, :, None] == both.action[:, None], axis=0) & jnp.isfinite(both.reward)
-    is_again = jnp.any(jnp.tril(is_same, -1), axis=1)
-    reward, best = jax.lax.top_k(jnp.where(is_again, -jnp.inf, both.reward), size)
+    order = jnp.lexsort((jnp.sum(both.is_choice, axis=0), -both.reward))
+    reward = both.reward[order]
+    is_again = jnp.concatenate([jnp.array([False]), reward[1:] == reward[:-1]])
+    reward, best = jax.lax.top_k(jnp.where(is_again, -jnp.inf, reward), size)
+    best = order[best]
     return Queue(both.observation[:, best], both.action[:, best], both.is_choice[:, best], reward)

@@ -30,7 +30,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from esolang import brainfuck_reference, env, priority_queue
+from esolang import brainfuck_reference, env, grading, priority_queue
 from esolang.env import Rules, Writing
 from esolang.priority_queue import Queue
 from esolang.problems import brain_coder, cases, coding, ladder, paper
@@ -50,7 +50,7 @@ from rl_pretrain import (
 )
 from rl_pretrain.checkpoint import Run, RunError
 from rl_pretrain.interrupt import Stop, catch_signals
-from rl_pretrain.learner import TrainState
+from rl_pretrain.learner import TrainState, Weights
 from rl_pretrain.networks import policy as policies
 from rl_pretrain.networks.tokens import TokenConfig
 from rl_pretrain.policy_gradient import PolicyGradientConfig
@@ -82,7 +82,7 @@ class Config:
     """Cases that a program is rewarded for."""
     num_hidden: int = 200
     """Cases of the last test, none of them seen before."""
-    reward: Literal["terminal", "graded"] = "graded"
+    reward: grading.Kind = "graded"
     iterations: int = 2000
     """Rollouts at most."""
     num_places: int = 256
@@ -93,8 +93,8 @@ class Config:
     """Features of its layers."""
     queue_size: int = 10
     """Best programs that are kept."""
-    queue_updates: int = 1
-    """Updates by their likelihood after each rollout."""
+    queue_weight: float = 0.1
+    """Of their likelihood beside the policy's loss."""
     patience: int = 200
     """Iterations without a better program after which a search begins anew, with new weights and an empty queue."""
     save_every: int = 50
@@ -106,7 +106,7 @@ class Config:
     def __post_init__(self):
         at_least(1, self, "num_seeds", "capacity", "max_steps", "num_cases", "num_hidden", "iterations", "num_places")
         at_least(1, self, "width", "queue_size", "patience", "save_every")
-        at_least(0, self, "queue_updates")
+        at_least(0, self, "queue_weight")
         for name in self.problems:
             find_problem(name)
 
@@ -128,14 +128,16 @@ PRESETS = {
     ),
     "coder": Config(
         name="coder",
-        problems=("echo-second-seq", "shift-left", "reverse", "remove-char", "length", "add"),
+        problems=("echo-second-seq", "shift-left", "reverse", "length", "remove-last"),
         capacity=14,
         kind="mlp",
-        num_cases=32,
-        patience=60,
-        iterations=2500,
+        num_seeds=5,
+        reward="in_order",
+        iterations=4000,
+        patience=1000,
         save_every=100,
-        learn=dataclasses.replace(Config.learn, entropy_weight=0.05),
+        queue_weight=2.0,
+        learn=dataclasses.replace(Config.learn, learning_rate=1e-2, entropy_weight=2.0),
     ),
     "tiny": Config(name="tiny", problems=("print-1",), num_seeds=2, capacity=4, num_places=16, iterations=4, width=8),
 }
@@ -232,8 +234,7 @@ def make_search(config: Config) -> tuple[Callable[..., Search], Callable[..., tu
     policy = policies.make(
         TokenConfig(rules.num_tokens(len(config.problems)), env.NUM_ACTIONS, config.kind, config.width, num_layers=1)
     )
-    updates = config.learn.num_epochs * config.learn.num_minibatches + config.queue_updates
-    optimizer = policy_gradient.make_optimizer(config.learn, config.iterations * updates)
+    optimizer = policy_gradient.make_optimizer(config.learn, config.iterations)
 
     def begin(key: jax.Array) -> Search:
         train = learner.init(optimizer, policy.init(key, num_seen))
@@ -241,7 +242,7 @@ def make_search(config: Config) -> tuple[Callable[..., Search], Callable[..., tu
         return Search(train, queue, jnp.int32(0), jnp.int32(-1), jnp.zeros(config.capacity, jnp.int32))
 
     def improve(rows: Writing, search: Search, i: jax.Array, key: jax.Array) -> tuple[Search, dict[str, jax.Array]]:
-        play_key, learn_key, begin_key = jax.random.split(key, 3)
+        play_key, begin_key = jax.random.split(key)
         is_stuck = (search.found_at < 0) & (i - search.best_at > config.patience)
         fresh = begin(begin_key)._replace(best_at=i)
         search = jax.tree.map(lambda new, old: jnp.where(is_stuck, new, old), fresh, search)
@@ -249,14 +250,17 @@ def make_search(config: Config) -> tuple[Callable[..., Search], Callable[..., tu
         size = play_key, episodes, config.capacity
         played = rollout.play(rows, policy, search.train.params, *size, renew=rows.renew, note=rows.is_solved)
         sample = policy_gradient.prepare(config.learn, policy, played)
-        train, scalars = policy_gradient.learn(config.learn, policy, optimizer, search.train, sample, learn_key)
         is_choice = jnp.sum(played.legal, axis=-1) > 1
         new = Queue(played.observation, played.action, is_choice, played.reward[-1])
         queue = priority_queue.remember(search.queue, new)
         is_shown = queue.is_choice & jnp.isfinite(queue.reward)
         shown = Demonstration(queue.observation, queue.action, is_shown.astype(jnp.float32))
-        for _ in range(config.queue_updates):
-            train, _ = supervised.update(policy, optimizer, train, shown)
+
+        def loss(weights: Weights) -> tuple[jax.Array, dict[str, jax.Array]]:
+            total, scalars = policy_gradient.loss(config.learn, policy, weights, sample)
+            return total + config.queue_weight * supervised.loss(policy, weights, shown)[0], scalars
+
+        train, scalars = learner.descend(optimizer, search.train, loss)
         is_right = played.note[-1]
         is_first = (search.found_at < 0) & jnp.any(is_right)
         program = jnp.where(is_first, played.action[:, jnp.argmax(is_right)], search.program)

@@ -206,7 +206,7 @@ def test_practice_raises_the_reward():
 def test_bad_settings_are_refused():
     with pytest.raises(ValueError, match="capacity must be at least 1"):
         Rules(0)
-    with pytest.raises(ValueError, match="reward must be terminal or graded"):
+    with pytest.raises(ValueError, match="reward must be one of terminal, graded, in_order"):
         Rules(reward="some")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="num_rows must be a multiple of group"):
         Lessons(RULES, cases.bank(PROBLEMS, "train", 2), uniform(3), num_rows=4, group=3)

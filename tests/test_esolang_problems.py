@@ -155,6 +155,21 @@ def graded_by_hand(pairs: list[tuple[list[int], list[int]]], base: int, brevity:
     return total / (4.0 * len(pairs))
 
 
+def in_order_by_hand(pairs: list[tuple[list[int], list[int]]], base: int, brevity: float, has_failed: bool) -> float:
+    """The same of those that count numbers up to the first that is wrong."""
+    total = 0.0
+    for output, answer in pairs:
+        worth = 0.0
+        for written, wanted in zip(output, answer, strict=False):
+            worth += 1 - abs(written - wanted) / base
+            if written != wanted:
+                break
+        longest = max(len(output), len(answer))
+        total += worth / longest if longest else 1.0
+        total += 2.0 + brevity if output == answer else 0.0
+    return (-2.0 if has_failed else total) / (4.0 * len(pairs))
+
+
 def test_graded_rewards_are_the_published_ones():
     rng, num = np.random.default_rng(0), 60
     base, brevity = np.where(np.arange(num) < 30, 256, 27), rng.random(num)
@@ -166,7 +181,9 @@ def test_graded_rewards_are_the_published_ones():
         is_good = rng.random() < 0.3
         for n in range(4):
             answer = rng.integers(0, base[i], rng.integers(0, 6)).tolist()
-            written = answer if is_good or rng.random() < 0.3 else rng.integers(0, base[i], rng.integers(0, 7)).tolist()
+            is_same = is_good or rng.random() < 0.3
+            other = answer[: rng.integers(0, 3)] + rng.integers(0, base[i], rng.integers(0, 5)).tolist()
+            written = answer if is_same else other
             written = [*written, 0] if rng.random() < 0.1 else written  # as long as the arrays are, zeros may follow
             output[i, n, : len(written)], output_length[i, n] = written, len(written)
             expected[i, n, : len(answer)], expected_length[i, n] = answer, len(answer)
@@ -176,6 +193,9 @@ def test_graded_rewards_are_the_published_ones():
     told = (data, data_length, jnp.asarray(has_ended), of_each)
     wanted = [graded_by_hand(pairs[i], int(base[i]), brevity[i], not has_ended[i].all()) for i in range(num)]
     np.testing.assert_allclose(jax.jit(reward.graded)(*told, jnp.asarray(brevity)), wanted, rtol=1e-5)
+    wanted = [in_order_by_hand(pairs[i], int(base[i]), brevity[i], not has_ended[i].all()) for i in range(num)]
+    in_order = jax.jit(reward.graded, static_argnums=5)(*told, jnp.asarray(brevity), True)
+    np.testing.assert_allclose(in_order, wanted, rtol=1e-5)
     right = [all(written == answer for written, answer in pairs[i]) and has_ended[i].all() for i in range(num)]
     np.testing.assert_array_equal(jax.jit(reward.is_right)(*told), right)
     assert 5 < sum(right) < 55

@@ -21,19 +21,22 @@ def listed(queue: Queue) -> dict[str, float]:
     return {word: float(reward) for word, reward in zip(words, queue.reward, strict=True) if np.isfinite(reward)}
 
 
-def test_a_queue_keeps_the_best_different_programs():
-    """As sorting a dictionary does, whatever comes twice, in one batch or in several."""
+def test_a_queue_keeps_the_best_program_of_each_reward():
+    """As a dictionary of the shortest by reward does, whatever comes twice, in one batch or in several."""
     rng, best = np.random.default_rng(0), {}
-    queue = priority_queue.empty(4, 2, 1)
+    queue = priority_queue.empty(3, 3, 1)
     remember = jax.jit(priority_queue.remember)
     for _ in range(12):
-        programs = ["".join(rng.choice(list("abcd"), 2)) for _ in range(6)]
-        rewards = [float(ord(program[0]) * 7 % 5) + ord(program[1]) / 256 for program in programs]
+        programs = ["".join(rng.choice(list("abcd"), rng.integers(1, 4))).ljust(3, "\0") for _ in range(6)]
+        rewards = [float(ord(program[0]) * 7 % 5) for program in programs]
         queue = remember(queue, queue_of(programs, rewards))
-        best |= dict(zip(programs, rewards, strict=True))
-        wanted = dict(sorted(best.items(), key=lambda pair: -pair[1])[:4])
+        for program, reward in zip(programs, rewards, strict=True):
+            if reward not in best or len(program.strip("\0")) < len(best[reward].strip("\0")):
+                best[reward] = program
+        wanted = {best[reward]: reward for reward in sorted(best, reverse=True)[:3]}
         assert listed(queue) == pytest.approx(wanted) and list(listed(queue)) == list(wanted)
     np.testing.assert_array_equal(queue.observation[..., 0], queue.action)
+    assert len(best) == 4
 
 
 def test_an_empty_queue_is_empty():

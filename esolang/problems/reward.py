@@ -33,6 +33,7 @@ def graded(
     has_ended: jax.Array,
     cases: Cases,
     brevity: jax.Array | float = 1.0,
+    in_order: bool = False,
 ) -> jax.Array:
     """How near to right a program is: float32 `[...]`, 1 exactly if it is right and as brief as can be.
 
@@ -44,6 +45,9 @@ def graded(
     Args:
       output, output_length, has_ended, cases: as of `is_right`; `cases.base` is `[...]`.
       brevity: `[...]`, from 0 to 1: the bonus for short programs. 1 where their length does not matter.
+      in_order: whether numbers count only as far as they are right, and the first that is wrong by how near it is; not
+        of the paper. What is written by chance behind it is worth nothing, and every number more that is right is
+        worth more than that.
     """
     base = cases.base[..., None, None].astype(jnp.int32)
     room = max(output.shape[-1], cases.expected.shape[-1])
@@ -53,8 +57,15 @@ def graded(
     is_expected = position < cases.expected_length[..., None]
     difference = jnp.minimum(jnp.abs(written - expected), base)
     difference = jnp.where(is_written & is_expected, difference, jnp.where(is_written ^ is_expected, base, 0))
-    unit = base[..., 0] * jnp.maximum(cases.expected_length, 1)
-    near = 1 - jnp.sum(difference, axis=-1) / unit
+    if in_order:
+        counts = is_written | is_expected
+        closeness = jnp.where(counts, 1 - difference / base, 0.0)
+        is_past = jnp.cumsum(difference > 0, axis=-1) - (difference > 0) > 0
+        near = jnp.sum(jnp.where(is_past, 0.0, closeness), axis=-1) / jnp.maximum(jnp.sum(counts, axis=-1), 1)
+        near = jnp.where(jnp.any(counts, axis=-1), near, 1.0)
+    else:
+        unit = base[..., 0] * jnp.maximum(cases.expected_length, 1)
+        near = 1 - jnp.sum(difference, axis=-1) / unit
     brevity = jnp.asarray(brevity, jnp.float32)[..., None]
     exact = jnp.where(_is_exact(output, output_length, cases), BONUS + brevity, 0.0)
     total = jnp.where(jnp.all(has_ended, axis=-1), jnp.sum(near + exact, axis=-1), FAILURE)
