@@ -160,7 +160,7 @@ num_failed = last = 0
 with checkpoint.open_run(run_directory, {{}}, {{}}) as run:
     for i in range({num}):
         space = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
-        left = 0 if i % 8 == 7 else chance.randrange(60_000)
+        left = 0 if i % 4 == 3 else chance.randrange(60_000)
         filler.write_bytes(bytes(max(0, space - left)) if i else b"")
         step = last + 1
         try:
@@ -205,7 +205,7 @@ print("done")
 """
 
 
-@pytest.mark.parametrize("num", [16, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("num", [8, pytest.param(200, marks=pytest.mark.slow)])
 @pytest.mark.timeout(900)
 def test_a_full_disk_costs_nothing_that_was_saved(tmp_path, num):
     """A disk of its own, in memory, of 1 MB, that is full after any number of bytes: the error is the real one."""
@@ -223,7 +223,7 @@ def test_a_full_disk_costs_nothing_that_was_saved(tmp_path, num):
     assert finished.returncode == 0, finished.stderr[-3000:]
     checkpoints, told, done = finished.stdout.splitlines()
     num_failed, last = map(int, checkpoints.split()[1:])
-    assert num_failed >= 2 and last >= 3, "of the saves some must fail and some not"
+    assert num_failed >= 2 and last >= 2, "of the saves some must fail and some not"
     assert told == f"metrics True cannot write metrics to {tmp_path / 'run'}: No space left on device"
     assert done == "done" and "Traceback" not in finished.stderr
 
