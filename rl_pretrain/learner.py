@@ -132,7 +132,7 @@ def update(
       axis: name of the pmap axis to average over, or None on one device.
       anchor: adds `strength · KL(anchor ‖ policy)`, which keeps fine-tuning close to what was learnt before.
 
-    Returns: the state after, and scalars: the losses before it, and the gradient's norm.
+    Returns: the state after, and scalars: the losses and the gradient's norm before it, and the weights' norm after it.
     """
 
     def total_loss(params):
@@ -159,7 +159,7 @@ def descend(
       loss: weights → what is to fall, and scalars to report.
       average_decay: of the moving average of the weights; 0 for the weights themselves.
 
-    Returns: the state after, and the scalars before it with the gradient's norm.
+    Returns: the state after, and the scalars before it with the gradient's norm, and the weights' after it.
     """
     gradient, scalars = jax.grad(loss, has_aux=True)(state.params)
     gradient, scalars = mean_over(axis, (gradient, scalars))
@@ -169,6 +169,7 @@ def descend(
     decay = jnp.minimum(average_decay, state.num_updates / (state.num_updates + 1.0))
     average = optax.incremental_update(params, state.average, 1 - decay)
     scalars["gradient_norm"] = optax.tree.norm(gradient)
+    scalars["weights_norm"] = optax.tree.norm(params)  # of those after the step: what is saved has been looked at
     return TrainState(params, average, opt_state, state.num_updates + 1), scalars
 
 

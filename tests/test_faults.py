@@ -303,27 +303,31 @@ def test_the_newest_checkpoint_is_the_last_step_whatever_the_dates_of_the_files(
 # Numbers that are none
 
 
-def test_a_gradient_that_is_no_number_stops_the_run_before_it_is_saved(tmp_path):
-    """Its loss is finite, and the weights after the step are not."""
-    optimizer = optax.sgd(1.0)
-    state = learner.init(optimizer, {"x": jnp.ones(())})
+def root(x: jax.Array, i: jax.Array) -> jax.Array:
+    """Finite at 0, where its slope is not."""
+    return jax.lax.cond(i == 3, lambda x: jnp.sqrt(x * 0.0), lambda x: x, x)
+
+
+def far(x: jax.Array, i: jax.Array) -> jax.Array:
+    """Finite with a finite slope, but a step down it leads out of all numbers."""
+    return jnp.where(i == 3, 10.0, 0.0) * x
+
+
+@pytest.mark.parametrize(("loss", "rate", "metric"), [(root, 1e-3, "gradient_norm"), (far, 1e38, "weights_norm")])
+def test_what_is_no_number_after_a_finite_loss_stops_the_run_before_it_is_saved(tmp_path, loss, rate, metric):
+    optimizer = optax.sgd(rate)
 
     @jax.jit
-    def descend(state, scale):
-        def loss(weights):
-            root = jnp.sqrt(weights["x"] * scale)  # its slope is infinite at 0, and 0 times that no number
-            return jnp.where(scale > 0, root, 0.0), {"loss": jnp.where(scale > 0, root, 0.0)}
-
-        return learner.descend(optimizer, state, loss)
-
     def improve(state, i):
-        return descend(state, jnp.float32(0.0 if i == 3 else 1e-3))
+        return learner.descend(
+            optimizer, state, lambda weights: (loss(weights["x"], i), {"loss": loss(weights["x"], i)})
+        )
 
     with (
         checkpoint.open_run(tmp_path, {}, {}) as run,
-        pytest.raises(FloatingPointError, match=r"^gradient_norm is (nan|inf)$"),
+        pytest.raises(FloatingPointError, match=rf"^{metric} is (nan|inf)$"),
     ):
-        loop.go_on(run, state, improve, 10, Stop(), save_every=1)
+        loop.go_on(run, learner.init(optimizer, {"x": jnp.ones(())}), improve, 10, Stop(), save_every=1)
     loaded = checkpoint.load(tmp_path)
     assert loaded.step == 3 and np.isfinite(loaded.arrays["params"]["x"])
     assert [row["iteration"] for row in metrics.read(tmp_path)] == [1, 2, 3]
