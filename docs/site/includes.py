@@ -1,6 +1,6 @@
 """Pages that say what another file says include it: a hook of mkdocs.
 
-    <!-- include README.md "Train" -->    the text below this heading, up to the next heading
+    <!-- include README.md "Train" -->    what is below this heading
     <!-- include curricula/README.md -->  a whole file without its title
     <!-- notebooks -->                    a table of experiments/notebooks
 
@@ -49,16 +49,17 @@ def on_page_markdown(markdown: str, page, **_) -> str:
 
 
 def section(text: str, heading: str | None) -> str:
-    """What stands between a heading and the next one, or all below the title."""
-    lines, level, is_code, kept = text.splitlines(), re.compile(r"#+ "), False, None
-    for line in lines:
+    """What stands below a heading, with lower ones; of the title, what stands before any. Or all below the title."""
+    is_code, kept, level = False, None, 0
+    for line in text.splitlines():
         is_code ^= line.startswith("```")
-        if level.match(line) and not is_code:
-            if kept is not None and heading:
-                break
-            if kept is None and (heading is None or level.sub("", line) == heading):
-                kept = []
+        marks, _, title = line.partition(" ")
+        if not is_code and marks and not marks.strip("#"):
+            if kept is None and heading in (title, None):
+                kept, level = [], max(len(marks), 2) if heading else 0
                 continue
+            if kept is not None and len(marks) <= level:
+                break
         if kept is not None:
             kept.append(line)
     if kept is None:
