@@ -1,5 +1,6 @@
 """JSON that any program can read, in files that are whole or not there at all; and JSON that anybody wrote."""
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -75,11 +76,16 @@ def read(path: Path) -> Any:
 def replace(path: Path, text: str) -> None:
     """Writes a file so that a crash or a full disk at any moment leaves either the old content or the new."""
     temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()  # a full disk needs its space
+        raise
     directory = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(directory)  # the new name, too, must be on the disk

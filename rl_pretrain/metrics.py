@@ -9,7 +9,7 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +31,18 @@ class Metrics:
       directory: of the run.
       iteration: the last one that counts, when a run is resumed; what was written for later ones is dropped, so that
         no iteration appears twice. None starts from nothing.
+
+    Raises RunError where the disk is full, or metrics that are there are damaged.
     """
 
     def __init__(self, directory: str | os.PathLike, iteration: int | None = None):
         self._path = Path(directory) / METRICS
-        kept = truncate(self._path, iteration)
-        self._last = kept[-1]["iteration"] if kept else None
-        self._start = time.monotonic() - (kept[-1]["time"] if kept else 0.0)
-        self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 (open as long as the run)
-        self._tensorboard = _Tensorboard(Path(directory) / TENSORBOARD, 0 if self._last is None else self._last + 1)
+        with _writing(self._path):
+            kept = truncate(self._path, iteration)
+            self._last = kept[-1]["iteration"] if kept else None
+            self._start = time.monotonic() - (kept[-1]["time"] if kept else 0.0)
+            self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 (open as long as the run)
+            self._tensorboard = _Tensorboard(Path(directory) / TENSORBOARD, 0 if self._last is None else self._last + 1)
 
     def write(self, iteration: int, metrics: Mapping[str, Any]) -> dict[str, int | float]:
         """Adds a line, hands it to the operating system at once, and returns it.
@@ -57,21 +60,18 @@ class Metrics:
         if taken := row.keys() & metrics.keys():
             raise ValueError(f"no metric can be called {min(taken)}")
         row |= {name: _number(name, value) for name, value in metrics.items()}
-        try:
+        with _writing(self._path):
             self._file.write(json_file.dumps(row) + "\n")
             self._file.flush()
             self._tensorboard.write(iteration, {name: row[name] for name in metrics})
-        except OSError as error:
-            raise RunError(f"cannot write metrics to {self._path.parent}: {error.strerror or error}") from error
         self._last = iteration
         return row
 
     def close(self) -> None:
         """Raises RunError when the disk is full."""
         try:
-            self._file.close()  # tries again what could not be written
-        except OSError as error:
-            raise RunError(f"cannot write metrics to {self._path.parent}: {error.strerror or error}") from error
+            with _writing(self._path):
+                self._file.close()  # tries again what could not be written
         finally:
             with contextlib.suppress(OSError):
                 self._tensorboard.close()
@@ -82,6 +82,14 @@ class Metrics:
     def __exit__(self, kind: Any, *_: Any) -> None:
         with contextlib.suppress(*[RunError] if kind else []):  # what ended the run matters more
             self.close()
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"cannot write metrics to {path.parent}: {error.strerror or error}") from error
 
 
 class _Tensorboard:

@@ -181,6 +181,7 @@ with checkpoint.open_run(run_directory, {{}}, {{}}) as run:
             json_file.replace(run_directory / "config.json", config.decode())
         except OSError:
             assert (run_directory / "config.json").read_bytes() == config, "the old file or the new one"
+        assert not list(run_directory.glob("*.tmp"))
         filler.unlink()
 print("checkpoints", num_failed, last)
 
@@ -193,6 +194,11 @@ try:
             written.append(i)
 except RunError as error:  # and no other error comes out of closing the file
     print("metrics", len(written) > 0, error)
+filler.write_bytes(bytes(filler.stat().st_size + os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize))
+try:
+    Metrics(run_directory, written[-1])
+except RunError as error:
+    print("resumed", error)
 filler.unlink()
 assert [row["iteration"] for row in read(run_directory)][: len(written)] == written
 with Metrics(run_directory, written[-1]) as writer:
@@ -221,10 +227,11 @@ def test_a_full_disk_costs_nothing_that_was_saved(tmp_path, num):
     command = [*in_namespace, "sh", "-c", f'{mount} && exec "$0" -c "$1"', sys.executable, script]
     finished = subprocess.run(command, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr[-3000:]
-    checkpoints, told, done = finished.stdout.splitlines()
+    checkpoints, *told, done = finished.stdout.splitlines()
     num_failed, last = map(int, checkpoints.split()[1:])
     assert num_failed >= 2 and last >= 2, "of the saves some must fail and some not"
-    assert told == f"metrics True cannot write metrics to {tmp_path / 'run'}: No space left on device"
+    line = f"cannot write metrics to {tmp_path / 'run'}: No space left on device"
+    assert told == [f"metrics True {line}", f"resumed {line}"]
     assert done == "done" and "Traceback" not in finished.stderr
 
 
