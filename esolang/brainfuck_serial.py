@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from esolang import brainfuck_machine as machines
 from esolang.brainfuck_machine import Machine, Place, Results, get, put
 from esolang.brainfuck_words import fold
-from esolang.serial import NUM_PARTS, dealt, in_one_function
+from esolang.serial import in_one_function
 
 
 class Turn(NamedTuple):
@@ -23,41 +23,33 @@ class Turn(NamedTuple):
 
 def run(machine: Machine, linked: jax.Array, data: jax.Array, data_length: jax.Array) -> Results:
     """Runs all programs on all their inputs; see `brainfuck.run`."""
-    stride = min(NUM_PARTS, len(linked))
-    part = jax.custom_batching.sequential_vmap(jax.jit(functools.partial(_run_part, machine, stride)))
-    told = linked, machines.inputs(machine, data, data_length), data_length.astype(jnp.int32)
-    parts = [in_one_function(part(jnp.int32(first), *told)) for first in range(stride)]
-    results = jax.tree.map(lambda x: x.reshape(len(data), *x.shape[2:]), dealt(parts, len(linked)))
+    run_all = jax.custom_batching.sequential_vmap(jax.jit(functools.partial(_run_all, machine)))
+    cells = machines.inputs(machine, data, data_length)
+    results = in_one_function(run_all(linked, cells, data_length.astype(jnp.int32)))
     is_written = jnp.arange(machine.options.max_output) < results.output_length[:, None]
     return results._replace(output=jnp.where(is_written, results.output, jnp.uint8(0)))
 
 
-def _run_part(
-    machine: Machine, stride: int, first: jax.Array, linked: jax.Array, data: jax.Array, data_length: jax.Array
-) -> Results:
-    """Every `stride`-th program on its N inputs: results `[ceil(P / stride), N, ...]`."""
-    num, size, num_cases = len(linked), -(-len(linked) // stride), len(data) // len(linked)
+def _run_all(machine: Machine, linked: jax.Array, data: jax.Array, data_length: jax.Array) -> Results:
+    num, num_cases = len(data), len(data) // len(linked)
 
-    def run_program(i: jax.Array, results: Results) -> Results:
-        which = jnp.minimum(first + i * stride, num - 1)
+    def run_program(which: jax.Array, results: Results) -> Results:
         program = get(linked, which)[None]
         words, brackets = (table[0] for table in fold(program))
         is_refused = machines.is_refused(machine, program)[0]
         start = machines.begin(machine, jnp.where(is_refused, machine.capacity, 0))
 
-        def run_case(k: jax.Array, results: Results) -> Results:
-            case = which * num_cases + k
+        def run_case(case: jax.Array, results: Results) -> Results:
             place, cells = run_one(machine, words, brackets, start, get(data, case), get(data_length, case))
             output = cells[machine.output_start : machine.tape_start - 1].astype(jnp.uint8)
             status, length, steps = machines.verdict(machine, words, place, is_refused)
-            ended = Results(status, output, length, steps)
-            return jax.tree.map(lambda all, one: _written(all, (i, k), one), results, ended)
+            return jax.tree.map(lambda all, one: put(all, case, one), results, Results(status, output, length, steps))
 
-        return jax.lax.fori_loop(0, num_cases, run_case, results)
+        return jax.lax.fori_loop(which * num_cases, (which + 1) * num_cases, run_case, results)
 
-    zeros = jnp.zeros((size, num_cases), jnp.int32)
-    outputs = jnp.zeros((size, num_cases, machine.options.max_output), jnp.uint8)
-    return jax.lax.fori_loop(0, size, run_program, Results(zeros, outputs, zeros, zeros))
+    zeros = jnp.zeros(num, jnp.int32)
+    outputs = jnp.zeros((num, machine.options.max_output), jnp.uint8)
+    return jax.lax.fori_loop(0, len(linked), run_program, Results(zeros, outputs, zeros, zeros))
 
 
 def run_one(
@@ -82,8 +74,3 @@ def run_one(
     cells = jax.lax.dynamic_update_slice(jnp.zeros(machine.row, machine.dtype), data, (0,))
     turn, cells = jax.lax.while_loop(lambda carry: carry[0].is_allowed, execute, (prepared(start, cells), cells))
     return turn.place, put(cells, turn.to, turn.value)
-
-
-def _written(all: jax.Array, place: tuple[jax.Array, jax.Array], one: jax.Array) -> jax.Array:
-    """An array `[., ., ...]` with another row `[...]` at a place."""
-    return jax.lax.dynamic_update_slice(all, one[None, None], (*place, *(0,) * one.ndim))

@@ -4,19 +4,15 @@ XLA:CPU calls a kernel for every few operations, each at the cost of some thirty
 loops that touch little memory into a single function instead, and so any call that is marked as it marks those.
 No program then waits for another, and what it needs is in the nearest cache. Without the mark all is right, and slow.
 
+One run uses one core. Two threads of Python with half of a batch each use two, and so do two devices.
+
 What is to be quick obeys two rules. There is no scatter and no sort in it. And what a turn of a loop reads of a memory
 is read after the last write of the turn before: else XLA copies the memory.
 """
 
-from collections.abc import Sequence
 from typing import TypeVar, cast
 
-import jax
-import jax.numpy as jnp
 from jax.experimental.xla_metadata import set_xla_metadata
-
-NUM_PARTS = 2
-"""Of a batch, which may run at the same time if there are as many cores."""
 
 Tree = TypeVar("Tree")
 
@@ -24,13 +20,3 @@ Tree = TypeVar("Tree")
 def in_one_function(outputs: Tree) -> Tree:
     """Marks the call of a jitted function that gave these outputs, so that XLA:CPU compiles it into one function."""
     return cast(Tree, set_xla_metadata(outputs, xla_cpu_small_call="true", inlineable="false"))
-
-
-def dealt(parts: Sequence[Tree], num: int) -> Tree:
-    """Part k of n holds elements k, k + n, k + 2n and so on of `num`: all of them in their order."""
-
-    def merged(*each: jax.Array) -> jax.Array:
-        both = jnp.stack(each, 1)
-        return both.reshape(both.shape[0] * both.shape[1], *both.shape[2:])[:num]
-
-    return jax.tree.map(merged, *parts)

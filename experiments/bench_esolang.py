@@ -8,9 +8,7 @@ compiled with gcc where there is one. Of Brainf**k, plain Python and JAX are giv
 that writes programs keeps them; all other preparations are timed. JAX has no need of commands that it can tell the
 effect of; they count all the same.
 
-Of Befunge-93, all are given playfields. On few cores, run it with PJRT_NPROC=1 in the environment too: the second JAX
-runner, two threads of Python with half of the batch each, is then quicker than the first, which is otherwise helped,
-and hindered, by threads of JAX's own.
+Of Befunge-93, all are given playfields. The second JAX runner is two threads of Python with half of the batch each.
 
 bfi counts no commands and knows no limits, so it runs only loads whose programs all end: pip install bfi
 """
@@ -139,7 +137,12 @@ def brainfuck() -> Language:
         "cat, 1 % endless": lambda num: cat_and_endless(num, "+[]"),
         "cat, 1 % nested endless": lambda num: cat_and_endless(num, "+[>+[-]<]"),
     }
-    runners = {"JAX": brainfuck_in_jax, "C": brainfuck_in_c, "bfi": brainfuck_in_bfi}
+    runners = {
+        "JAX": brainfuck_in_jax,
+        "JAX, 2 threads": lambda load, config: in_two_threads(brainfuck_in_jax, load, config),
+        "C": brainfuck_in_c,
+        "bfi": brainfuck_in_bfi,
+    }
     return Language("Brainf**k", loads, brainfuck_in_python, runners)
 
 
@@ -288,7 +291,11 @@ def brainfuck_in_c(load: Load, config: Config) -> Run | None:
 def befunge() -> Language:
     """Programs as people write them, and what a policy must be stopped at."""
     loads = {"6 programs": six_programs, "factorial": factorial, "echo, 1 % endless": echo_and_endless}
-    runners = {"JAX": befunge_in_jax, "JAX, 2 threads": befunge_in_jax_threads, "C": befunge_in_c}
+    runners = {
+        "JAX": befunge_in_jax,
+        "JAX, 2 threads": lambda load, config: in_two_threads(befunge_in_jax, load, config),
+        "C": befunge_in_c,
+    }
     return Language("Befunge-93", loads, befunge_in_python, runners)
 
 
@@ -421,13 +428,6 @@ def befunge_in_jax(load: Load, config: Config) -> Run:
     return lambda: int(np.asarray(jax_befunge.run(batch, options).steps).sum(dtype=np.int64))
 
 
-def befunge_in_jax_threads(load: Load, config: Config) -> Run:
-    """The same, half of the batch in each of two threads."""
-    halves = [befunge_in_jax(Load(load.programs[i::2], load.data[i::2]), config) for i in range(2)]
-    threads = ThreadPoolExecutor(2)
-    return lambda: sum(threads.map(lambda run: run(), halves))
-
-
 def befunge_in_c(load: Load, config: Config) -> Run | None:
     """One thread."""
     library = compiled("naive_befunge.c")
@@ -443,6 +443,13 @@ def befunge_in_c(load: Load, config: Config) -> Run | None:
 
 
 # Of both
+
+
+def in_two_threads(prepare: Callable[[Load, Config], Run], load: Load, config: Config) -> Run:
+    """The same, half of the batch in each of two threads."""
+    halves = [prepare(Load(load.programs[i::2], load.data[i::2]), config) for i in range(2)]
+    threads = ThreadPoolExecutor(2)
+    return lambda: sum(threads.map(lambda run: run(), halves))
 
 
 def rows(texts: list[bytes]) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from esolang import brainfuck, brainfuck_reference, brainfuck_words, serial
+from esolang import brainfuck, brainfuck_reference, brainfuck_words
 from esolang.brainfuck_reference import Options
 from esolang.status import Outcome, Status
 
@@ -251,7 +251,7 @@ def test_the_number_of_lanes_changes_nothing(num_lanes):
     compare(programs, data, SMALL, num_lanes)
 
 
-def test_xla_compiles_the_loops_of_each_part_into_one_function():
+def test_xla_compiles_all_loops_into_one_function():
     """What `esolang.serial` is quick by. Where a new XLA inlines the calls, a new way must be found."""
     if jax.default_backend() != "cpu":
         pytest.skip("programs run one after another on CPUs only")
@@ -259,7 +259,7 @@ def test_xla_compiles_the_loops_of_each_part_into_one_function():
     run = jax.jit(brainfuck.run, static_argnums=3).lower(linked, jnp.zeros((4, 2), jnp.uint8), length, SMALL)
     main = run.compile().as_text().split("ENTRY")[1]
     calls = [line for line in main.splitlines() if " call(" in line and 'xla_cpu_small_call="true"' in line]
-    assert len(calls) == serial.NUM_PARTS and " while(" not in main
+    assert len(calls) == 1 and " while(" not in main
 
 
 def test_partners_of_brackets_in_jax():
