@@ -35,6 +35,8 @@ from go_env.sgf_syntax import Node, PositionError, SgfError, Value, decode, esca
 
 MAX_BYTES = 16 * 2**20
 """Longest text that `read` and `read_file` take unless told otherwise: some 40,000 games of 9×9."""
+MAX_GAMES = 100_000
+"""Most games in a text. In memory the smallest take sixty times their room in it."""
 _PLAYERS = ("PB", "PW", "BR", "WR", "BT", "WT")
 INFO = frozenset([*_PLAYERS, "DT", "PC", "EV", "RO", "GN", "ON", "TM", "OT", "AN", "AP", "CP", "GC", "SO", "US"])
 """Root properties kept in `Game.info`: who played, where and when."""
@@ -141,7 +143,12 @@ def read(text: str | bytes, name: str = "<string>", max_bytes: int = MAX_BYTES) 
     if not isinstance(text, str):
         text = decode(bytes(text))
     try:
-        return [_game(nodes) for nodes in main_lines(text)]
+        games = []
+        for nodes in main_lines(text):
+            if len(games) == MAX_GAMES:
+                raise PositionError(nodes[0].at, f"more than {MAX_GAMES} games")
+            games.append(_game(nodes))
+        return games
     except PositionError as error:
         raise error.in_text(text, name) from None
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 MAX_DEPTH = 10_000
 """Most variations one inside the other."""
+MAX_NODES = 100_000
+"""Most nodes of a main line."""
 
 
 class Value(NamedTuple):
@@ -162,6 +164,8 @@ def _main_line(text: str, at: int) -> tuple[list[Node], int]:
             name = _capitals(start, token["name"])
             values = nodes[-1].properties.setdefault(name, []) if is_main else []
         elif is_main and kind == ";":
+            if len(nodes) == MAX_NODES:
+                raise PositionError(start, f"more than {MAX_NODES} nodes in a game")
             nodes.append(Node(start, {}))
         elif is_main:
             values.append(Value(start, token["value"]))

@@ -39,7 +39,7 @@ from esolang.llm import endpoint, extraction, samples, scores, verdicts
 from esolang.llm.languages.befunge import befunge
 from esolang.llm.languages.brainfuck import brainfuck, renamed
 from esolang.llm.languages.python import python
-from go_env import game_files, games, gtp_client, sgf, text
+from go_env import game_files, games, gtp_client, sgf, sgf_syntax, text
 from go_env.gtp_syntax import CommandError, read_number
 from rl_pretrain import checkpoint, checkpoint_file, data_set, json_file, metrics, run_directory
 from rl_pretrain.run_directory import RunError
@@ -855,6 +855,15 @@ def test_a_file_of_broken_games_takes_no_more_than_its_length_in_time(tmp_path):
     found = read_games("many.sgf", b"(;GM[1]SZ[x]\n" * 5_000, tmp_path)
     assert len(found) == 5_000 and found[-1].problem.startswith("many.sgf:5001:")
     assert time.perf_counter() - began < 10
+
+
+def test_records_of_too_many_games_or_nodes_are_refused(monkeypatch):
+    monkeypatch.setattr(sgf, "MAX_GAMES", 900)
+    monkeypatch.setattr(sgf_syntax, "MAX_NODES", 900)
+    assert len(sgf.read("(;)\n" * 900)) == 900 and len(sgf.read(f"({';' * 900})")) == 1
+    for content, reason in (("(;)\n" * 901, "games"), ("(" + ";B[]\n" * 901 + ")", "nodes in a game")):
+        with pytest.raises(sgf.SgfError, match=rf"^a\.sgf:901:\d+: more than 900 {reason}$"):
+            sgf.read(content, "a.sgf")
 
 
 def zip_of(members: dict[str, bytes], packing: int) -> bytes:
