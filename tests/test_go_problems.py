@@ -368,6 +368,23 @@ def escapes(p: Problem, prey: int) -> set[int]:
     return set().union(*(free for free in last if len(free) == 1))
 
 
+def test_a_stone_that_can_be_taken_in_vain_is_a_mistake_too():
+    """Taking G2 from G1 leaves the chain with a false eye, and running to E2 meets the stone at D2."""
+    e2, f2, f3, g1, g3 = (text.action(vertex, 7) for vertex in ("E2", "F2", "F3", "G1", "G3"))
+    board = tuple(from_text(with_stone(OPEN, "D2", "O")).ravel().tolist())
+    start = ladders.Start(board, prey=f2, hunter=-1, atari=f3, open=frozenset())
+    posed = ladders._pose(Go(7), np.random.default_rng(0), start, g3, is_running=True)
+    assert posed is not None and (posed.kind, posed.wrong) == ("stay", {e2, g1})
+
+
+def test_a_pair_has_two_answers(monkeypatch):
+    draw = functools.partial(ladders._draw, Go(9), is_running=False)
+    seed = next(seed for seed in range(100) if draw(np.random.default_rng(seed)))
+    same = LADDERS()[0]
+    monkeypatch.setattr(ladders, "_pose", lambda *_: same)
+    assert draw(np.random.default_rng(seed)) is None
+
+
 def test_ladders_come_in_pairs_with_other_answers():
     by_pair = collections.defaultdict(list)
     for p in LADDERS():
