@@ -16,7 +16,10 @@ import gzip
 import io
 import json
 import os
+import pickle
 import shutil
+import socket
+import subprocess
 import sys
 import sysconfig
 import tarfile
@@ -112,6 +115,24 @@ class Watch:
 @functools.cache
 def watch() -> Watch:
     return Watch()
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda place: exec("1"),
+        lambda place: pickle.loads(pickle.dumps(collections.Counter)),
+        lambda place: subprocess.run(["true"]),
+        lambda place: (place.parent / f"{place.name} outside").write_text("x"),
+        lambda place: socket.create_connection(("127.0.0.1", 9)),
+    ],
+    ids=["code", "pickle", "process", "file", "address"],
+)
+def test_what_must_not_happen_is_noticed(tmp_path, act):
+    with pytest.raises(AssertionError), watch().over(tmp_path), contextlib.suppress(OSError):
+        act(tmp_path)
+    with watch().over(tmp_path):
+        (tmp_path / "inside").write_text("x")
 
 
 def fuzz(inputs, few=FEW, many=MANY):
