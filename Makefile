@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: train test test-slow lint format bench clean
+.PHONY: train test test-slow test-faults test-distributed test-soak notebooks docs lint format bench clean
 
 train: .venv/installed  ## trains 9×9 Go on the CPU for about ten minutes; run it again to see the result again
 	JAX_PLATFORMS=cpu $(BIN)/python experiments/go_9x9.py --preset=cpu --resume
@@ -14,6 +14,21 @@ test: .venv/installed-tests  ## all tests but the slow ones, on two processes
 
 test-slow: .venv/installed-tests  ## the tests that take minutes each, learning included
 	$(PYTEST) -q -m slow
+
+test-faults: .venv/installed-tests  ## kills, full disks, damage, strangers' files: all inputs
+	$(PYTEST) -q tests/test_faults.py tests/test_untrusted.py
+
+test-distributed: .venv/installed-tests  ## two and four processes on this machine
+	$(PYTEST) -q tests/test_distributed.py tests/test_shares.py
+
+test-soak: .venv/installed-tests  ## an hour of runs that stop and go on: memory and open files stay bounded
+	SOAK_SECONDS=$${SOAK_SECONDS:-3600} $(PYTEST) -q -s -m slow tests/test_soak.py
+
+notebooks: .venv/installed-notebooks  ## runs all of them from top to bottom
+	$(PYTEST) -q tests/test_notebooks.py
+
+docs: .venv/installed-docs  ## the site, in dist/docs; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 lint: .venv/installed-tests
 	$(BIN)/ruff check .
@@ -37,6 +52,14 @@ clean:
 
 .venv/installed: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/installed-notebooks: .venv/installed-tests
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[notebooks]'
+	@touch $@
+
+.venv/installed-docs: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch $@
 
 .venv/installed-tests: pyproject.toml | .venv/bin/python

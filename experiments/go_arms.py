@@ -72,7 +72,7 @@ class Config:
     rivals: tuple[str, ...] = ("random", "gnugo:0")
     """Who else plays in the tournament."""
     milestones: int = 2
-    """Checkpoints of each rpt and rft run that play, the last one among them: strength against compute."""
+    """Checkpoints of each rpt run that play, the last one among them: strength against compute."""
 
     def __post_init__(self):
         at_least(1, self, "num_seeds", "num_openings", "iterations", "imitations", "num_pairs", "simulations")
@@ -120,9 +120,9 @@ def main(config: Config) -> None:
     with open_directory(config) as directory:
         paths = config.games or (make_games(config),)
         members = [member for seed in range(config.num_seeds) for member in train(config, seed, paths)]
-        tournament = let_play(config, members)
+        tournaments = let_play(config, members)
         examine(config, members, paths)
-        content = {"members": [member._asdict() for member in members], "tournament": str(tournament)}
+        content = {"members": [member._asdict() for member in members], "tournaments": list(map(str, tournaments))}
         json_file.replace(directory / "experiment.json", json_file.dumps(content, indent=1) + "\n")
         run("report.py", str(directory))
 
@@ -152,8 +152,7 @@ def train(config: Config, seed: int, paths: Sequence[str]) -> Iterator[Member]:
     iterations = affordable(config, rpt, spt)
     for kl in config.kls:
         options = ["--arm=rft", f"--from={spt.run}", f"--kl={kl:g}", f"--iterations={iterations}"]
-        rest = max(1, iterations // config.milestones)
-        yield go(config, f"rft-{kl:g}", seed, *options, f"--save-every={rest}", f"--keep-every={rest}", *shown)
+        yield go(config, f"rft-{kl:g}", seed, *options, *shown)
     for control in config.controls:
         extra = {
             "shuffled": ["--games.shuffle-results"],
@@ -190,19 +189,25 @@ def result(member: Member) -> dict[str, Any]:
     return json.loads((Path(member.run) / "result.json").read_text())
 
 
-def let_play(config: Config, members: Sequence[Member]) -> Path:
-    """Everybody against everybody: the ends of all trainings with and without search, milestones, and the rivals.
+def let_play(config: Config, members: Sequence[Member]) -> list[Path]:
+    """Two tournaments, everybody against everybody: with search, milestones and rivals among them, and without.
 
-    Returns: the tournament's directory.
+    Returns: their directories.
     """
-    players = [f"{kind}:{member.run}" for member in members for kind in ("run", "policy")]
+    searching = [f"run:{member.run}" for member in members]
     for member in members:
         *earlier, _ = checkpoint.steps(member.run)
-        players += [f"run:{member.run}@{step}" for step in earlier[-(config.milestones - 1) :] if config.milestones > 1]
+        if member.arm == "rpt" and config.milestones > 1:
+            searching += [f"run:{member.run}@{step}" for step in earlier[-(config.milestones - 1) :]]
+    players = {
+        "search": [*searching, *config.rivals],
+        "policy": [*(f"policy:{member.run}" for member in members), "random"],
+    }
     options = [f"--size={config.size}", f"--num-pairs={config.num_pairs}", f"--simulations={config.simulations}"]
-    name = f"{config.name}-arms"
-    run("tournament.py", *players, *config.rivals, *options, f"--name={name}", "--resume")
-    return Path("runs/tournament") / name
+    options += ["--anchor=random", "--resume"]
+    for kind, names in players.items():
+        run("tournament.py", *dict.fromkeys([*names, "random"]), *options, f"--name={config.name}-{kind}")
+    return [Path("runs/tournament") / f"{config.name}-{kind}" for kind in players]
 
 
 def examine(config: Config, members: Sequence[Member], paths: Sequence[str]) -> None:

@@ -62,22 +62,25 @@ def main(config: Config) -> None:
     content = read_json(config.experiment / "experiment.json")
     settings, _ = run_directory.read_config(config.experiment)
     members = [read_member(row) for row in content["members"]]
-    tournament = Path(content["tournament"])
-    ratings, pairs = read_json(tournament / "ratings.json"), read_pairs(tournament / "pairs.jsonl")
-    players = [identify(name, members) for name in ratings["players"]]
+    tournaments = [Path(path) for path in content["tournaments"]]
+    pairs = [pair for path in tournaments for pair in read_pairs(path / "pairs.jsonl")]
+    ratings = {
+        name: rating for path in tournaments for name, rating in read_json(path / "ratings.json")["players"].items()
+    }
+    players = [identify(name, members) for name in ratings]
     out = config.out or config.experiment
     out.mkdir(parents=True, exist_ok=True)
 
     sections = [
         introduction(config, settings, members),
-        head_to_head(members, players, pairs, tournament),
-        strength(ratings, players, tournament, out),
+        head_to_head(members, players, pairs, tournaments),
+        strength(ratings, players, tournaments, out),
         ledger(members),
         foretelling(members),
         generalisation(members),
         habits(members),
         limits(settings, members),
-        sources(members, tournament),
+        sources(members, tournaments),
     ]
     text = "\n\n".join(section for section in sections if section) + "\n"
     json_file.replace(out / "report.md", text)
@@ -103,7 +106,7 @@ took {minutes:.0f} minutes. Intervals are 95 %: Student's over seeds or Wilson's
 
 
 def head_to_head(
-    members: Sequence[Member], players: Sequence[Player], pairs: Sequence[dict[str, Any]], tournament: Path
+    members: Sequence[Member], players: Sequence[Player], pairs: Sequence[dict[str, Any]], tournaments: Sequence[Path]
 ) -> str:
     """The paper's table beside ours."""
     ends = {player.name: player for player in players if player.member and is_end(player, players)}
@@ -118,8 +121,8 @@ def head_to_head(
 {lines}
 
 A draw counts ½. Every seed of rpt met every seed of the other arm; pairs of games share an opening, colours swapped
-(`{tournament}/pairs.jsonl`). The paper: one seed, 9×9, days of training on several GPUs; its code handicapped the
-imitation arms (other inputs in play than in training, normalisation that was never updated, no value loss)."""
+({files(tournaments, "pairs.jsonl")}).
+The paper: one seed, 9×9, days of training on several GPUs; its code handicapped the (other inputs in play than in training, normalisation that was never updated, no value loss)."""
 
 
 def against(ends: dict[str, Player], pairs: Sequence[dict[str, Any]], arm: str, is_searching: bool) -> str:
@@ -140,11 +143,11 @@ def against(ends: dict[str, Player], pairs: Sequence[dict[str, Any]], arm: str, 
     return f"{percent(estimate.mean)} [{percent(estimate.low)}, {percent(estimate.high)}] of {num_games} games"
 
 
-def strength(ratings: dict[str, Any], players: Sequence[Player], tournament: Path, out: Path) -> str:
+def strength(ratings: dict[str, Any], players: Sequence[Player], tournaments: Sequence[Path], out: Path) -> str:
     """Elo, and Elo against compute."""
-    rows, anchor = [], ratings["anchor"]
-    for player in sorted(players, key=lambda player: -ratings["players"][player.name]["elo"]):
-        rating = ratings["players"][player.name]
+    rows = []
+    for player in sorted(players, key=lambda player: -ratings[player.name]["elo"]):
+        rating = ratings[player.name]
         arm = f"{player.member.arm}, seed {player.member.seed}" if player.member else player.name
         how = ("search" if player.is_searching else "no search") if player.member else ""
         interval = f"{rating['elo']:.0f} [{rating['low']:.0f}, {rating['high']:.0f}]"
@@ -155,7 +158,8 @@ def strength(ratings: dict[str, Any], players: Sequence[Player], tournament: Pat
 
 {figure}{table(["player", "iteration", "", "FLOPs so far", "Elo", "games"], rows)}
 
-Bradley-Terry over all pairs (`{tournament}/ratings.json`); {anchor["name"]} = {anchor["elo"]:g}."""
+Bradley-Terry over all pairs, players with search and those without apart ({files(tournaments, "ratings.json")});
+random play = 0 in both."""
 
 
 def ledger(members: Sequence[Member]) -> str:
@@ -280,7 +284,11 @@ def limits(settings: dict[str, Any], members: Sequence[Member]) -> str:
     return "## What was not done\n\n" + "\n".join(missing)
 
 
-def sources(members: Sequence[Member], tournament: Path) -> str:
+def files(directories: Sequence[Path], name: str) -> str:
+    return " and ".join(f"`{directory / name}`" for directory in directories)
+
+
+def sources(members: Sequence[Member], tournaments: Sequence[Path]) -> str:
     """Where every number comes from."""
     rows = [
         [member.arm, str(member.seed), f"`{member.run}`", str(member.result["iterations"]),
@@ -288,7 +296,7 @@ def sources(members: Sequence[Member], tournament: Path) -> str:
         for member in members
     ]  # fmt: skip
     lines = table(["arm", "seed", "run", "iterations", "minutes, with what it began with"], rows)
-    return f"## Runs\n\n{lines}\n\nTournament: `{tournament}`."
+    return f"## Runs\n\n{lines}\n\nTournaments: {files(tournaments, '')}."
 
 
 def read_member(row: dict[str, Any]) -> Member:
@@ -347,7 +355,7 @@ def draw_strength(ratings: dict[str, Any], players: Sequence[Player], path: Path
     axes = figure.subplots()
     arms = list(dict.fromkeys(player.member.arm for player in players if player.member))
     for player in players:
-        rating = ratings["players"][player.name]
+        rating = ratings[player.name]
         if player.member is None:
             axes.axhline(rating["elo"], color="0.7", linewidth=1, zorder=0)
             axes.annotate(player.name, (1, rating["elo"]), xycoords=("axes fraction", "data"), ha="right", va="bottom",
@@ -356,7 +364,7 @@ def draw_strength(ratings: dict[str, Any], players: Sequence[Player], path: Path
         own = [player for player in players if player.member and player.member.arm == arm and player.is_searching]
         for member in dict.fromkeys(player.member.run for player in own if player.member):
             line = sorted((p for p in own if p.member and p.member.run == member), key=lambda p: p.iteration)
-            x, y = [spent_at(player) for player in line], [ratings["players"][player.name] for player in line]
+            x, y = [spent_at(player) for player in line], [ratings[player.name] for player in line]
             errors = np.array([[r["elo"] - r["low"], r["high"] - r["elo"]] for r in y]).T
             is_first = member == next(p.member.run for p in own if p.member)
             axes.errorbar(x, [r["elo"] for r in y], errors, marker="os^Dv<>P"[number % 8], color=f"C{number}",
