@@ -4,7 +4,7 @@
 
 Every iteration plays on with Gumbel search, remembers what it saw, and learns from it. Now and then the player meets
 its own beginning, in pairs of games with the same opening and swapped colours. A run directory keeps everything;
---resume goes on from there as if nothing had happened.
+--resume goes on from there as if nothing had happened, on another number of devices too.
 
 Arms, with one network, one loss and one way of measuring:
   rpt    reward-based pretraining: self-play alone
@@ -14,6 +14,9 @@ Any arm may begin with the weights of another run, on another board too: --from=
 
     python experiments/go_9x9.py --preset=cpu --arm=spt --games.paths human.sgf archive.zip
     python experiments/go_9x9.py --preset=cpu --arm=rft --from=runs/go_9x9/cpu-spt --kl=0.1
+
+Several processes, on one machine or many, train together: SLURM, MPI and Kubernetes tell them of one another (see
+experiments/cluster), elsewhere --coordinator=HOST:PORT --process-id=I --num-processes=N do.
 
 Presets (every setting can be changed by its flag):
   gpu    one H200 or A100
@@ -42,12 +45,24 @@ import numpy as np
 import optax
 import tyro
 
-from go_env import RULES_VERSION, Go, KoRule, State, games
+from go_env import RULES_VERSION, Go, KoRule, State, game_folder, games
 from go_env.symmetry import random_symmetry
-from rl_pretrain import checkpoint, devices, evaluate, json_file, learner, ledger, metrics, parallel, trained
+from rl_pretrain import (
+    checkpoint,
+    devices,
+    evaluate,
+    json_file,
+    learner,
+    ledger,
+    metrics,
+    parallel,
+    processes,
+    shares,
+    trained,
+)
 from rl_pretrain.checkpoint import Run, RunError
 from rl_pretrain.devices import Devices
-from rl_pretrain.evaluate import MatchConfig, Score
+from rl_pretrain.evaluate import Match, MatchConfig, Score
 from rl_pretrain.interrupt import Stop, catch_signals
 from rl_pretrain.learner import LearnConfig, TrainState, Weights
 from rl_pretrain.ledger import Spent
@@ -115,7 +130,7 @@ class Config:
     keep_moments: bool = False
     """Whether the optimiser's moments come from the source, too; else it begins anew."""
     devices: int | None = None
-    """Devices to train on; without accelerators as many virtual CPU devices are made. Default: all accelerators."""
+    """Devices of each process; without accelerators as many virtual CPU devices are made. Default: all accelerators."""
     resume: bool = False
     """Go on where the run of this name was last saved; begin it, if there is none."""
     seed: int = 0
@@ -270,6 +285,16 @@ class Everything(NamedTuple):
     replay: Replay | None  # every device its own; none in spt
 
 
+AXES = Everything(
+    key=shares.WHOLE,  # pyright: ignore[reportArgumentType] (an axis in place of a tree)
+    train=shares.SAME,  # pyright: ignore[reportArgumentType]
+    initial=shares.SAME,
+    games=1,  # pyright: ignore[reportArgumentType]
+    replay=Replay(2, 2, 2, shares.SAME, shares.SAME),  # pyright: ignore[reportArgumentType]
+)
+"""Along which the shares of devices are joined and dealt anew when their number changes."""
+
+
 class Shown(NamedTuple):
     """Games of others, `[devices, ...]`, the same on every device."""
 
@@ -298,7 +323,8 @@ def prepare(config: Config) -> Setup:
     devices.use_compilation_cache()
     network = ConvNet(config.network, num_other_actions=1)
     source = read_source(config) if config.source else None
-    shown = read_games(config, pool) if config.games.paths else None
+    with processes.first_alone():  # to build the data set, if it is not there
+        shown = read_games(config, pool) if config.games.paths else None
     num_updates = config.updates_per_iteration(shown.num_positions if shown else 0)
     total_updates = config.iterations * num_updates
     optimizer = learner.make_optimizer(config.learning, total_updates)
@@ -333,7 +359,8 @@ def main(config: Config, setup: Setup) -> None:
         everything, spent, done = begin(config, setup), inherited(setup), 0
         if run.latest_step is not None:
             everything, spent, done = restore(run, everything)
-        writer = stack.enter_context(metrics.Metrics(run.directory, iteration=done))
+        is_first = processes.index() == 0  # it alone writes
+        writer = stack.enter_context(metrics.Metrics(run.directory, iteration=done)) if is_first else None
         stop = stack.enter_context(catch_signals())
         progress = stack.enter_context(show(config, everything, run, pool, done, stop))
         flops = count_flops(setup, everything)
@@ -354,21 +381,29 @@ def main(config: Config, setup: Setup) -> None:
             row["learning_rate"] = np.asarray(setup.schedule((i + 1) * setup.num_updates - 1)).item()
             metrics.check_finite(row)
             if (i + 1) % config.eval_every == 0:
-                row |= describe_score(measure(steps, everything, match_key, pool, num_matches=1))
+                row |= describe_score(measure(steps, everything, match_key, pool, num_matches=1)[0])
                 row |= examine(setup, everything)
-            writer.write(i + 1, row)
+            if writer:
+                writer.write(i + 1, row)
             progress.update(i + 1, row)
-            if stop.requested or (i + 1) % config.save_every == 0 or i + 1 == config.iterations:
+            is_stopping = any(processes.gather(stop.requested))
+            if is_stopping or (i + 1) % config.save_every == 0 or i + 1 == config.iterations:
                 save(run, i + 1, everything, spent)
-            if stop.requested:
-                progress.say(f"stopped by {stop.signal} after iteration {i + 1}; to go on: {command()}")
+            if is_stopping:
+                progress.say(
+                    f"stopped by {stop.signal or 'another process'} after iteration {i + 1}; to go on: {command()}"
+                )
                 return
 
         progress.say(f"measuring: {config.final_matches * config.match.num_pairs} pairs against the initial network")
         final_key = jax.random.fold_in(everything.key, config.iterations)
-        score = measure(steps, everything, final_key, pool, config.final_matches)
+        score, match = measure(steps, everything, final_key, pool, config.final_matches)
+        names, go = (f"iteration {config.iterations}", "initial"), config.env
+        if writer:
+            game_folder.write(run.directory / "games", go, match, names)  # pyright: ignore (openings are Go's states)
         foretold = examine(setup, everything)
-    report(config, setup, run, spent, score, foretold)
+    if not processes.index():
+        report(config, setup, run, spent, score, foretold)
 
 
 def begin(config: Config, setup: Setup) -> Everything:
@@ -485,11 +520,13 @@ def count_flops(setup: Setup, everything: Everything) -> Flops:
     """Counted from the programs."""
     keys, weights = parallel.split(everything.key, setup.pool), everything.train.average
     update, content = what_is_learnt(setup, everything)
-    learning = setup.num_updates * ledger.flops(update, keys, everything.train, content, everything.initial)
+    update_flops = ledger.flops(update, keys, everything.train, content, everything.initial)
+    learning = setup.num_updates * processes.count() * update_flops  # what is counted is of the devices of this process
     if everything.replay is None:
         return Flops(learning, dict.fromkeys(setup.plays, 0.0))
     play = {
-        n: ledger.flops(move, keys, weights, everything.games, everything.replay) for n, move in setup.plays.items()
+        n: processes.count() * ledger.flops(move, keys, weights, everything.games, everything.replay)
+        for n, move in setup.plays.items()
     }
     return Flops(learning, play)
 
@@ -513,13 +550,15 @@ def cost(
     )
 
 
-def measure(steps: Steps, everything: Everything, key: jax.Array, pool: Devices, num_matches: int) -> Score:
-    """Score of the averaged weights against the initial network."""
+def measure(
+    steps: Steps, everything: Everything, key: jax.Array, pool: Devices, num_matches: int
+) -> tuple[Score, Match]:
+    """Score of the averaged weights against the initial network, and one of the matches."""
     matches = [
         evaluate.gather(steps.match(parallel.split(match_key, pool), everything.train.average, everything.initial))
         for match_key in jax.random.split(key, num_matches)
     ]
-    return evaluate.score(*matches)
+    return evaluate.score(*matches), matches[0]
 
 
 def examine(setup: Setup, everything: Everything) -> dict[str, float]:
@@ -583,8 +622,9 @@ def open_run(config: Config, num_devices: int) -> Run:
             "reward-pretraining": version("reward-pretraining"),
         },
         resume=config.resume and (directory / "config.json").exists(),
-        may_differ=("iterations", "eval_every", "final_matches", "save_every", "keep_every", "match"),
+        may_differ=("devices", "iterations", "eval_every", "final_matches", "save_every", "keep_every", "match"),
         keep_every=config.keep_every,
+        axes=AXES,
     )
 
 
@@ -601,14 +641,14 @@ def save(run: Run, iteration: int, everything: Everything, spent: Spent) -> None
 
 def show(config: Config, everything: Everything, run: Run, pool: Devices, done: int, stop: Stop) -> Progress:
     """The display of the run."""
-    num_weights = sum(x.size for x in jax.tree.leaves(everything.train.params)) // len(pool)
+    num_weights = sum(x.size for x in jax.tree.leaves(everything.train.params)) // len(devices.local(pool))
     return Progress(
         f"Go {config.size}×{config.size}, {config.arm} from {config.source or 'scratch'}",
         total=config.iterations,
         start=done,
         facts={"devices": devices.describe(pool), "weights": f"{num_weights:,}", "run": str(run.directory)},
         history=("policy_loss", "value_loss", "score"),
-        past=metrics.read(run.directory) if done else (),
+        past=metrics.read(run.directory) if done and processes.index() == 0 else (),
         brief=BRIEF["shown" if config.arm == "spt" else "played"],
         notice=lambda: str(stop),
     )
@@ -663,9 +703,7 @@ def fitting_preset(arguments: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        config = parse(sys.argv[1:])
+    with processes.ending("go_9x9.py", SettingError, RunError, FloatingPointError):
+        config = parse(processes.start(sys.argv[1:]))
         setup = prepare(config)
         main(config, setup)
-    except (SettingError, RunError, FloatingPointError) as error:
-        sys.exit(f"go_9x9.py: {error}")

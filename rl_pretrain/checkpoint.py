@@ -6,6 +6,10 @@
 
 Orbax writes them, into a temporary directory that gets its name when all is written. What is stored are host arrays
 by name with their checksums, so that a checkpoint can be read without the code that wrote it (`load`).
+
+A tree that says which of its arrays are shares of devices (`open_run`'s `axes`) can be restored on another number of
+devices. Where several processes train together, each writes the shares of its devices, and the directory gets its name
+when all have done so.
 """
 
 import contextlib
@@ -14,14 +18,14 @@ import itertools
 import math
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, EveryNSteps, LatestN
 
-from rl_pretrain import checkpoint_file, json_file, leaves, run_directory
+from rl_pretrain import checkpoint_file, json_file, leaves, processes, run_directory, shares
 from rl_pretrain.run_directory import CHECKPOINTS, RunError
 
 SET_ASIDE = "set_aside"
@@ -36,6 +40,7 @@ class Run:
     config: dict[str, Any]
     _manager: ocp.CheckpointManager
     _lock: IO[str]
+    _axes: Any
 
     @property
     def latest_step(self) -> int | None:
@@ -94,6 +99,7 @@ def open_run(
     may_differ: Collection[str] = (),
     best: str | None = None,
     keep_every: int | None = None,
+    axes: Any = shares.WHOLE,
 ) -> Run:
     """Starts a run in a new directory, or continues the one that is there. Starts JAX: call `devices.use` before.
 
@@ -105,18 +111,28 @@ def open_run(
       may_differ: settings that may change on resume, by dotted name.
       best: a metric given to `save`, more is better: the checkpoint where it was highest is kept besides the latest 2.
       keep_every: checkpoints at multiples of so many steps are kept, too.
+      axes: of the arrays of the tree, in part `[devices, ...]`, as `rl_pretrain.shares` has them. Default: all arrays
+        are stored as they are, and come back for as many devices only.
+
+    Of several processes all must call it, and `save` and `restore`, with the same arguments.
 
     Raises RunError, one line for the person at the terminal, when the directory cannot be this run's.
     """
     directory = Path(directory)
     checkpoint_file.quiet_orbax()
-    lock = run_directory.claim(directory, config, versions, resume, may_differ)
+    with processes.first_alone():
+        if processes.index() == 0:
+            lock = run_directory.claim(directory, config, versions, resume, may_differ)
+        else:
+            lock = open(os.devnull)  # noqa: SIM115 (the first process holds it for all)
+    if len(set(processes.gather(1 + max(steps(directory), default=-1)))) > 1:
+        raise RunError(f"{directory} must lie where all processes see it, but they see different checkpoints there")
     try:
         manager = _make_manager((directory / CHECKPOINTS).absolute(), best, keep_every)
     except OSError as error:
         lock.close()
         raise RunError(f"cannot use {directory / CHECKPOINTS}: {error.strerror or error}") from error
-    return Run(directory, json_file.plain(config), manager, lock)
+    return Run(directory, json_file.plain(config), manager, lock, axes)
 
 
 def save(
@@ -124,8 +140,8 @@ def save(
 ) -> bool:
     """Saves the tree and the JSON values of `meta` as checkpoint `step`, in the background.
 
-    The tree is copied before this returns: it may be donated or changed. Arrays are stored whole, so of a replicated
-    tree give one copy (`devices.unreplicate`). Returns False when that step is saved already.
+    The tree is copied before this returns: it may be donated or changed. Returns False when that step is saved
+    already.
 
     Raises RunError when this checkpoint, or the one before it, could not be written (the disk is full, say).
     """
@@ -135,7 +151,8 @@ def save(
             return False
         raise ValueError(f"checkpoint {step} would come before checkpoint {latest}, which exists")
     numbers = {name: float(value) for name, value in (metrics or {}).items()}
-    content = checkpoint_file.pack(tree, meta or {}, numbers)
+    mine, axes = shares.stored(tree, run._axes), shares.axes(tree, run._axes)
+    content = checkpoint_file.pack(mine, meta or {}, numbers, [name for name in axes if axes[name] > shares.SAME])
     with _writing(run):
         run._manager.save(step, args=content, metrics=numbers)
     return True
@@ -150,18 +167,23 @@ def restore(run: Run, like: Any, step: int | None = None) -> Restored:
     Raises RunError when there is none, none that can be read, or when `like` differs from what was saved.
     """
     run.wait()
-    step, content = _read_newest(run.directory, step)
+    step, content = _read_newest(run.directory, step, _read_together)
     place = run.directory / CHECKPOINTS / str(step)
-    problem = leaves.mismatch(content.kinds, leaves.kinds(like))
+    try:
+        content = _deal(content, shares.axes(like, run._axes), like)
+        problem = leaves.mismatch(content.kinds, leaves.kinds(like))
+    except ValueError as error:
+        problem = str(error)
     if problem:
         raise RunError(f"{place} was written by another version or config: {problem}; choose another --name")
     try:
         tree = leaves.from_host(like, content.arrays, content.impls)
     except (TypeError, ValueError) as error:  # signed by a stranger: checksums are right, keys are none
         raise RunError(f"{place} is damaged ({checkpoint_file.reason(error)})") from error
-    for later in steps(run.directory):
-        if later > step:
-            _set_aside(run.directory, later)
+    with processes.first_alone():
+        for later in steps(run.directory):
+            if later > step:
+                _set_aside(run.directory, later)
     run._manager.reload()
     return Restored(step, tree, content.meta)
 
@@ -191,7 +213,9 @@ def steps(directory: str | os.PathLike) -> list[int]:
     return sorted(int(name) for name in names if name.isdecimal() and name == str(int(name)))
 
 
-def _read_newest(directory: Path, step: int | None) -> tuple[int, checkpoint_file.Content]:
+def _read_newest(
+    directory: Path, step: int | None, read: Callable[[Path], checkpoint_file.Content] = checkpoint_file.read
+) -> tuple[int, checkpoint_file.Content]:
     """Reads `step`, or else the newest readable checkpoint, with a warning for each newer one that is damaged."""
     available = steps(directory)
     if step is not None and step not in available:
@@ -202,7 +226,7 @@ def _read_newest(directory: Path, step: int | None) -> tuple[int, checkpoint_fil
     for candidate in available[::-1] if step is None else [step]:
         place = directory / CHECKPOINTS / str(candidate)
         try:
-            content = checkpoint_file.read(place)
+            content = read(place)
         except checkpoint_file.DamagedError as error:
             problems.append(f"{place} is damaged ({error})")
         except ValueError as error:
@@ -213,6 +237,29 @@ def _read_newest(directory: Path, step: int | None) -> tuple[int, checkpoint_fil
             return candidate, content
     advice = "name another step" if len(available) > len(problems) else "bring back a copy or choose another --name"
     raise RunError(f"{'; '.join(problems)}; {advice}")
+
+
+def _read_together(place: Path) -> checkpoint_file.Content:
+    """The checkpoint, if every process can read it."""
+    problem = ""
+    try:
+        content = checkpoint_file.read(place)
+    except checkpoint_file.DamagedError as error:
+        problem = str(error)
+    if not all(processes.gather(not problem)):
+        raise checkpoint_file.DamagedError(problem or "another process cannot read it")
+    return content  # pyright: ignore[reportPossiblyUnboundVariable]
+
+
+def _deal(content: checkpoint_file.Content, axes: Mapping[str, int], like: Any) -> checkpoint_file.Content:
+    """The shares in it as those of the devices of `like`."""
+    num_devices = next((leaf.shape[0] for name, leaf in leaves.named(like).items() if axes[name] != shares.WHOLE), 1)
+    total, first = processes.count() * num_devices, processes.index() * num_devices
+    arrays = shares.deal(content.arrays, axes, total, slice(first, first + num_devices))
+    kinds = {
+        name: leaves.Leaf(kind.dtype, arrays[name].shape[: len(kind.shape)]) for name, kind in content.kinds.items()
+    }
+    return content._replace(arrays=arrays, kinds=kinds)
 
 
 def _make_manager(directory: Path, best: str | None, keep_every: int | None) -> ocp.CheckpointManager:

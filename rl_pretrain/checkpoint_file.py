@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 import tensorstore
 
-from rl_pretrain import json_file, leaves
+from rl_pretrain import json_file, leaves, processes
 
 FORMAT = 1
 """Goes up when checkpoints written before can no longer be read."""
@@ -33,15 +33,17 @@ class Content(NamedTuple):
     impls: dict[str, str]  # of the leaves that are typed random keys
     meta: dict[str, Any]
     metrics: dict[str, float]
-    num_processes: int  # that wrote it together, each the shares of its devices
 
 
 def pack(
-    tree: Any, meta: Mapping[str, Any], metrics: Mapping[str, float], num_processes: int = 1
+    tree: Any, meta: Mapping[str, Any], metrics: Mapping[str, float], shared_out: Collection[str] = ()
 ) -> ocp.args.Composite:
     """The tree on the host with a description of every leaf, for `CheckpointManager.save`, which copies it.
 
     Orbax refuses arrays without elements, so those live in the description only.
+
+    Args:
+      shared_out: names of arrays of which each of several processes has rows of its own. All others are the same.
     """
     arrays, impls = leaves.to_host(tree)
     described = {
@@ -53,10 +55,17 @@ def pack(
         }
         for name, kind in leaves.kinds(tree).items()
     }
-    info = {"format": FORMAT, "leaves": described, "meta": dict(meta), "metrics": dict(metrics)}
-    info = json_file.plain(info | ({"num_processes": num_processes} if num_processes > 1 else {}))
+    to_write: dict[str, Any] = {name: array for name, array in arrays.items() if array.size}
+    if processes.count() > 1:
+        for name in shared_out:
+            first, *rest = described[name]["shape"]
+            described[name]["shape"] = (processes.count() * first, *rest)
+            described[name]["crc32"] = processes.gather(described[name]["crc32"])  # of each process's rows
+        shared = {name: processes.join(to_write[name]) for name in shared_out if name in to_write}
+        to_write |= shared
+    info = json_file.plain({"format": FORMAT, "leaves": described, "meta": dict(meta), "metrics": dict(metrics)})
     return ocp.args.Composite(
-        arrays=ocp.args.PyTreeSave(leaves.nested({name: array for name, array in arrays.items() if array.size})),
+        arrays=ocp.args.PyTreeSave(leaves.nested(to_write)),
         info=ocp.args.JsonSave({**info, "crc32": _checksum(info)}),
     )
 
@@ -81,22 +90,29 @@ def read(place: Path) -> Content:
     try:
         kinds = {name: leaves.Leaf(leaf["dtype"], tuple(leaf["shape"])) for name, leaf in described.items()}
         _check_sizes(place, kinds)
-        stored = leaves.named(_restore(place / "arrays", ocp.PyTreeCheckpointHandler(), ocp.args.PyTreeRestore()))
+        stored = leaves.named(
+            _restore(place / "arrays", [name for name, kind in kinds.items() if math.prod(kind.shape)])
+        )
         arrays = {
             name: np.asarray(stored[name]) if math.prod(kind.shape) else _empty(kind) for name, kind in kinds.items()
         }
-        changed = [name for name, leaf in described.items() if leaves.checksum(arrays[name]) != leaf["crc32"]]
+        changed = [name for name, leaf in described.items() if not _is_as_written(arrays[name], leaf["crc32"])]
         impls = {name: leaf["impl"] for name, leaf in described.items() if leaf["impl"]}
         if impls.keys() != {name for name, kind in kinds.items() if kind.dtype.startswith("key<")}:
             raise ValueError("what is a random key is not as described")
         metrics = {name: float(value) for name, value in info["metrics"].items()}
         leaves.nested(arrays)  # there must be such a tree
-        content = Content(arrays, kinds, impls, dict(info["meta"]), metrics, _positive(info.get("num_processes", 1)))
+        content = Content(arrays, kinds, impls, dict(info["meta"]), metrics)
     except Exception as error:
         raise DamagedError(reason(error)) from error
     if changed:
         raise DamagedError(f"{changed[0]} is not what was written")
     return content
+
+
+def alone() -> ocp.options.MultiprocessingOptions:
+    """For Orbax: where several processes train together, each reads without waiting for the others."""
+    return ocp.options.MultiprocessingOptions(processes.index(), {processes.index()}, f"process_{processes.index()}")
 
 
 def reason(error: Exception) -> str:
@@ -166,15 +182,18 @@ def _checksum(info: dict[str, Any]) -> int:
     return zlib.crc32(json_file.dumps(info).encode())
 
 
-def _positive(number: Any) -> int:
-    if not isinstance(number, int) or number < 1:
-        raise ValueError(f"number of processes {number!r}")
-    return number
+def _is_as_written(array: np.ndarray, checksums: int | list[int]) -> bool:
+    """Whether the checksum is right, or those of equal parts of the rows."""
+    if isinstance(checksums, int):
+        return leaves.checksum(array) == checksums
+    return len(checksums) > 0 and [leaves.checksum(part) for part in np.split(array, len(checksums))] == checksums
 
 
-def _restore(place: Path, handler: ocp.CheckpointHandler, args: ocp.args.CheckpointArgs) -> Any:
-    with ocp.Checkpointer(handler) as checkpointer:
-        return checkpointer.restore(place.absolute(), args=args)
+def _restore(place: Path, names: Collection[str]) -> Any:
+    host = leaves.nested({name: ocp.RestoreArgs(restore_type=np.ndarray) for name in names})
+    handler = ocp.PyTreeCheckpointHandler(multiprocessing_options=alone())
+    with ocp.Checkpointer(handler, multiprocessing_options=alone()) as checkpointer:
+        return checkpointer.restore(place.absolute(), args=ocp.args.PyTreeRestore(restore_args=host))
 
 
 def _empty(kind: leaves.Leaf) -> np.ndarray:

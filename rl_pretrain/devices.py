@@ -1,4 +1,8 @@
-"""The devices of a run, and how trees lie on them: `[devices, ...]` arrays for `jax.pmap(axis_name=AXIS)`."""
+"""The devices of a run, and how trees lie on them: `[devices, ...]` arrays for `jax.pmap(axis_name=AXIS)`.
+
+Where several processes train together, the devices are those of all, in the order of the processes, and the arrays of
+a process are `[its own devices, ...]`: so a pmap wants them.
+"""
 
 import collections
 import os
@@ -26,6 +30,7 @@ def use(num_devices: int | None = None) -> Devices:
 
     A machine without accelerators gets `num_devices` virtual CPU devices, so that a run on four devices can be tried
     on a laptop. With accelerators the first `num_devices` are taken. None means all accelerators, or one CPU device.
+    Of several processes each brings as many.
 
     Raises SettingError, in one line, when the devices cannot be had.
     """
@@ -33,6 +38,8 @@ def use(num_devices: int | None = None) -> Devices:
         raise SettingError(f"devices must be at least 1, got {num_devices}")
     is_started = num_devices is not None and not _ask_for_cpu_devices(num_devices)
     found = jax.devices()
+    if jax.process_count() > 1:
+        return _of_all_processes(found, num_devices)
     is_cpu = found[0].platform == "cpu"
     if num_devices is None:
         return found[:1] if is_cpu else found
@@ -46,13 +53,19 @@ def use(num_devices: int | None = None) -> Devices:
     return found[:num_devices]
 
 
+def local(devices: Devices) -> Devices:
+    """Those of this process."""
+    return [device for device in devices if device.process_index == jax.process_index()]
+
+
 def describe(devices: Devices) -> str:
     """The devices in a few words, such as `2 × NVIDIA H200` or `4 virtual CPU devices on 2 cores`."""
+    together = f" in {jax.process_count()} processes" if jax.process_count() > 1 else ""
     if devices[0].platform != "cpu":
-        return " + ".join(f"{count} × {kind}" for kind, count in _count_kinds(devices).items())
+        return " + ".join(f"{count} × {kind}" for kind, count in _count_kinds(devices).items()) + together
     cores = _num_cores()
     noun = "CPU device" if len(devices) == 1 else "virtual CPU devices"
-    return f"{len(devices)} {noun} on {cores} core{'s' * (cores != 1)}"
+    return f"{len(devices)} {noun} on {cores} core{'s' * (cores != 1)}{together}"
 
 
 def use_compilation_cache(path: str | os.PathLike | None = None) -> Path | None:
@@ -77,8 +90,11 @@ def use_compilation_cache(path: str | os.PathLike | None = None) -> Path | None:
 def shard(tree: Any, devices: Devices) -> Any:
     """Copies arrays `[devices, ...]` so that row i lies on device i; the source may then be changed or donated.
 
+    Of several processes each gives the rows of its own devices.
+
     Raises ValueError where a leading axis is not the number of devices (a pmap would use fewer devices, silently).
     """
+    devices = local(devices)
     sharding = _sharding(devices)
 
     def place(x):
@@ -93,12 +109,13 @@ def shard(tree: Any, devices: Devices) -> Any:
 
 def replicate(tree: Any, devices: Devices) -> Any:
     """One copy of the tree for each device: arrays `[...]` become `[devices, ...]`."""
+    num_copies = len(local(devices))
 
     def repeat(x):
         if isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
-            return jnp.broadcast_to(x, (len(devices), *x.shape))
+            return jnp.broadcast_to(x, (num_copies, *x.shape))
         x = np.asarray(x)  # by way of the host: nothing to compile, and no device ever holds all the copies
-        return np.broadcast_to(x, (len(devices), *x.shape))
+        return np.broadcast_to(x, (num_copies, *x.shape))
 
     return shard(jax.tree.map(repeat, tree), devices)
 
@@ -121,6 +138,16 @@ def unreplicate(tree: Any) -> Any:
 @jax.jit
 def _drop_leading_axis(tree: Any) -> Any:
     return jax.tree.map(lambda x: x[0], tree)
+
+
+def _of_all_processes(found: Devices, num_each: int | None) -> Devices:
+    hands = [[device for device in found if device.process_index == i] for i in range(jax.process_count())]
+    if num_each is None:
+        num_each = 1 if found[0].platform == "cpu" else max(map(len, hands))
+    for i, hand in enumerate(hands):
+        if len(hand) < num_each:
+            raise SettingError(f"devices={num_each} of each process asked for, but process {i} has {len(hand)}")
+    return [device for hand in hands for device in hand[:num_each]]
 
 
 def _ask_for_cpu_devices(num_devices: int) -> bool:

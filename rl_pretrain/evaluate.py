@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rl_pretrain import processes
 from rl_pretrain.environment import Environment, Predict, State
 from rl_pretrain.search import SearchConfig, evaluate, search
 from rl_pretrain.settings import at_least
@@ -141,8 +142,11 @@ def _after(env: Environment, half: _Half, actions: jax.Array, sign: float) -> _H
 
 
 def gather(matches: Match) -> Match:
-    """Puts together what devices played: leaves `[devices, ...]` → one match with all their pairs, on the host."""
-    matches = jax.device_get(matches)
+    """Puts together what devices played: leaves `[devices, ...]` → one match with all their pairs, on the host.
+
+    Of several processes all must call it, and get the same.
+    """
+    matches = processes.whole(matches)
 
     def join(x: Any, pairs_axis: int) -> Any:
         return np.concatenate(list(x), axis=pairs_axis)

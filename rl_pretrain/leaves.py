@@ -70,7 +70,7 @@ def named(tree: Any) -> dict[str, Any]:
     return leaves
 
 
-def nested(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def nested(arrays: Mapping[str, Any]) -> dict[str, Any]:
     """The arrays as dicts of dicts: `{"a/b": x}` becomes `{"a": {"b": x}}`. Raises ValueError for `a` beside `a/b`."""
     tree: dict[str, Any] = {}
     for name, array in arrays.items():

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from rl_pretrain import evaluate, learner, replay, selfplay
-from rl_pretrain.devices import AXIS, Devices
+from rl_pretrain.devices import AXIS, Devices, local
 from rl_pretrain.environment import Environment
 from rl_pretrain.evaluate import Match, MatchConfig
 from rl_pretrain.learner import Anchor, Apply, LearnConfig, TrainState, Weights
@@ -133,8 +133,9 @@ def compile_steps(
 
 
 def split(key: jax.Array, devices: Devices) -> jax.Array:
-    """One key for each device: `[devices]`."""
-    return jax.random.split(key, len(devices))
+    """One key for each device: `[devices]`; of several processes each gets those of its own devices."""
+    first = devices.index(local(devices)[0])
+    return jax.random.split(key, len(devices))[first : first + len(local(devices))]
 
 
 def _share(total: int, name: str, devices: Devices) -> int:
