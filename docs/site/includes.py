@@ -14,8 +14,6 @@ from pathlib import Path
 from mkdocs.exceptions import PluginError
 
 ROOT = Path(__file__).parents[2]
-LATER = {"scaling.md": "Past one machine"}
-"""Pages that are in the navigation as soon as they are there."""
 PAGES = {
     "go_env": "api/go_env.md",
     "rl_pretrain": "api/rl_pretrain.md",
@@ -28,12 +26,6 @@ PAGES = {
     "experiments/notebooks": "notebooks.md",
 }
 """Where the site shows what a link in a file of the repository leads to; what is in docs is shown as it is."""
-
-
-def on_config(config):
-    there = [{title: name} for name, title in LATER.items() if (ROOT / "docs" / name).exists()]
-    config.nav = config.nav[:-1] + there + config.nav[-1:]  # before the API
-    return config
 
 
 def on_page_markdown(markdown: str, page, **_) -> str:
