@@ -122,7 +122,8 @@ def head_to_head(
 
 A draw counts ½. Every seed of rpt met every seed of the other arm; pairs of games share an opening, colours swapped
 ({files(tournaments, "pairs.jsonl")}).
-The paper: one seed, 9×9, days of training on several GPUs; its code handicapped the (other inputs in play than in training, normalisation that was never updated, no value loss)."""
+The paper: one seed, 9×9, days of training on several GPUs; its code handicapped the imitation arms (other inputs in
+play than in training, normalisation that was never updated, no value loss)."""
 
 
 def against(ends: dict[str, Player], pairs: Sequence[dict[str, Any]], arm: str, is_searching: bool) -> str:
