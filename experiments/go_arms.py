@@ -149,8 +149,8 @@ def train(config: Config, seed: int, paths: Sequence[str]) -> Iterator[Member]:
     yield rpt
     spt = go(config, "spt", seed, *taught, *shown)
     yield spt
-    iterations = affordable(config, rpt, spt)
     for kl in config.kls:
+        iterations = affordable(config, rpt, spt, is_held=kl > 0)
         options = ["--arm=rft", f"--from={spt.run}", f"--kl={kl:g}", f"--iterations={iterations}"]
         yield go(config, f"rft-{kl:g}", seed, *options, *shown)
     for control in config.controls:
@@ -161,14 +161,19 @@ def train(config: Config, seed: int, paths: Sequence[str]) -> Iterator[Member]:
         yield go(config, f"spt-{control}" if control not in CONTROLS else control, seed, *taught, *extra, *shown)
 
 
-def affordable(config: Config, rpt: Member, spt: Member) -> int:
-    """Iterations of self-play for the FLOPs that spt has left of rpt's. Those of rft are as dear as those of rpt."""
-    whole, spent = (result(member)["spent"]["flops"] for member in (rpt, spt))
-    left = round(config.iterations * (1 - spent / whole))
+def affordable(config: Config, rpt: Member, spt: Member, is_held: bool) -> int:
+    """Iterations of self-play for the FLOPs that spt has left of rpt's.
+
+    An iteration of fine-tuning is as dear as one of rpt; if it is held to a policy, that policy looks at each position
+    that is learnt from, too: a third of the learning, of which two thirds go backwards.
+    """
+    whole, imitation = (result(member)["spent"] for member in (rpt, spt))
+    of_looking = whole["updates"] / config.iterations * imitation["flops"] / imitation["updates"] / 3
+    each = whole["flops"] / config.iterations + is_held * of_looking
+    left = round((whole["flops"] - imitation["flops"]) / each)
     if left < 1:
-        raise RunError(
-            f"spt costs {spent / whole:.1f} × as much as rpt: nothing is left to fine-tune it with; fewer epochs?"
-        )
+        share = imitation["flops"] / whole["flops"]
+        raise RunError(f"spt costs {share:.1f} × as much as rpt: nothing is left to fine-tune it with; fewer epochs?")
     return left
 
 

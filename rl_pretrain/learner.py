@@ -86,12 +86,17 @@ def init(optimizer: optax.GradientTransformation, params: Weights) -> TrainState
     return TrainState(params, params, optimizer.init(params), jnp.int32(0))
 
 
-def losses(apply: Apply, params: Weights, batch: Example, axis: str | None = None) -> dict[str, jax.Array]:
+def losses(
+    apply: Apply, params: Weights, batch: Example, axis: str | None = None, reference: Weights | None = None
+) -> dict[str, jax.Array]:
     """Cross-entropy to the policy shown (that of search, or the move of a game), squared error to the outcome.
 
     They are means over `[batch]`. Positions whose policy is not worth learning are left out of the policy loss, those
     whose outcome is unknown out of the value loss. Each is divided by the number of the others on all devices of
     `axis`, so that the mean over devices is the mean over all positions.
+
+    With a reference there is also `anchor_kl`, the mean KL(its policy ‖ policy) over legal actions; nothing flows back
+    to its weights.
     """
     logits, values = apply(params, batch.observation)
     log_policy = jax.nn.log_softmax(mask_illegal(logits, batch.legal))
@@ -100,7 +105,7 @@ def losses(apply: Apply, params: Weights, batch: Example, axis: str | None = Non
     entropy_of_target = -jnp.sum(jax.scipy.special.xlogy(batch.policy, batch.policy), axis=-1)
     entropy = -jnp.sum(jnp.exp(log_policy) * jnp.where(batch.legal, log_policy, 0.0), axis=-1)
     is_same = jnp.argmax(log_policy, axis=-1) == jnp.argmax(batch.policy, axis=-1)
-    return {
+    scalars = {
         "policy_loss": jnp.sum(taught * cross_entropy),
         "policy_kl": jnp.sum(taught * (cross_entropy - entropy_of_target)),
         "value_loss": jnp.sum(known * jnp.square(values - batch.value)),
@@ -108,6 +113,12 @@ def losses(apply: Apply, params: Weights, batch: Example, axis: str | None = Non
         "value_known": jnp.mean(batch.has_value.astype(jnp.float32)),
         "policy_accuracy": jnp.sum(taught * is_same),
     }
+    if reference is not None:
+        held = apply(jax.lax.stop_gradient(reference), batch.observation)[0]
+        held = jax.nn.log_softmax(mask_illegal(held, batch.legal))
+        gaps = jnp.where(batch.legal, jnp.exp(held) * (held - log_policy), 0.0)
+        scalars["anchor_kl"] = jnp.mean(jnp.sum(gaps, axis=-1))
+    return scalars
 
 
 def _shares(counts: jax.Array, axis: str | None) -> jax.Array:
@@ -136,10 +147,9 @@ def update(
     """
 
     def total_loss(params):
-        scalars = losses(apply, params, batch, axis)
+        scalars = losses(apply, params, batch, axis, anchor and anchor.weights)
         total = scalars["policy_loss"] + config.value_weight * scalars["value_loss"]
         if anchor is not None:
-            scalars["anchor_kl"] = divergence(apply, anchor.weights, params, batch)
             total += anchor.strength * scalars["anchor_kl"]
         return total, scalars
 
@@ -171,15 +181,6 @@ def descend(
     scalars["gradient_norm"] = optax.tree.norm(gradient)
     scalars["weights_norm"] = optax.tree.norm(params)  # of those after the step: what is saved has been looked at
     return TrainState(params, average, opt_state, state.num_updates + 1), scalars
-
-
-def divergence(apply: Apply, reference: Weights, params: Weights, batch: Example) -> jax.Array:
-    """Mean KL(reference policy ‖ policy) over the legal actions of `[batch]`; nothing flows back to the reference."""
-    held, free = (
-        jax.nn.log_softmax(mask_illegal(apply(weights, batch.observation)[0], batch.legal))
-        for weights in (jax.lax.stop_gradient(reference), params)
-    )
-    return jnp.mean(jnp.sum(jnp.where(batch.legal, jnp.exp(held) * (held - free), 0.0), axis=-1))
 
 
 def _kernels(params: Weights) -> Any:

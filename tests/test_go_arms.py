@@ -80,14 +80,15 @@ def test_komi_is_spread_over_games_and_kept_when_it_is_given(go_9x9):
 def test_fine_tuning_is_left_what_pretraining_did_not_spend(tmp_path, monkeypatch):
     go_arms = scripts.load("go_arms")
     members = []
-    for name, flops in (("rpt", 1000.0), ("spt", 300.0), ("dear", 1000.0)):
+    for name, flops, updates in (("rpt", 1000.0, 100), ("spt", 300.0, 50), ("dear", 1000.0, 50)):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "result.json").write_text(json.dumps({"spent": {"flops": flops}}))
+        (tmp_path / name / "result.json").write_text(json.dumps({"spent": {"flops": flops, "updates": updates}}))
         members.append(go_arms.Member(name, 0, str(tmp_path / name)))
     config = go_arms.Config(name="x", iterations=50)
-    assert go_arms.affordable(config, members[0], members[1]) == 35
+    assert go_arms.affordable(config, members[0], members[1], is_held=False) == 35  # of 20 FLOPs each
+    assert go_arms.affordable(config, members[0], members[1], is_held=True) == 29  # of 20 + 2 · 6 / 3
     with pytest.raises(go_arms.RunError, match="nothing is left"):
-        go_arms.affordable(config, members[0], members[2])
+        go_arms.affordable(config, members[0], members[2], is_held=True)
 
 
 def test_a_page_shows_tables_and_runs_nothing():
