@@ -169,6 +169,20 @@ def test_one_process_goes_on_where_two_were_stopped_by_a_signal_to_one(tmp_path)
 
 
 @pytest.mark.slow
+def test_under_slurm_they_find_one_another(tmp_path):
+    (tmp_path / "loop.py").write_text(textwrap.dedent(LOOP))
+    started = []
+    for i in range(2):
+        step = {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_NODELIST": "localhost", "SLURM_NTASKS": "2"}
+        step |= {"SLURM_PROCID": str(i), "SLURM_LOCALID": str(i), "JAX_PLATFORMS": "cpu"}
+        environment = {**os.environ, **step, "PYTHONPATH": str(Path(__file__).parents[1])}
+        with open(tmp_path / f"out{i}", "w") as out, open(tmp_path / f"err{i}", "w") as err:
+            command = [sys.executable, "loop.py", "run", "3", "-1"]
+            started.append(subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=out, stderr=err))
+    assert expected_end(3) in finish(started, tmp_path)
+
+
+@pytest.mark.slow
 def test_a_directory_in_use_stops_all(tmp_path):
     with checkpoint.open_run(tmp_path / "run", {}, {}):
         assert 0 not in wait(loop(tmp_path, 2), timeout=120)
