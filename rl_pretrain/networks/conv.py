@@ -66,7 +66,11 @@ class Block(nn.Module):
 
 
 class PolicyHead(nn.Module):
-    """One logit for every point, from its surroundings and the whole board, and one for every other action."""
+    """One logit for every point, from its surroundings and the whole board, and one for every other action.
+
+    A fresh head prefers nothing. With random preferences a fresh player may pass so often that all games end at once,
+    the same side wins all of them, and there is nothing to learn (seen in Go at one seed of two).
+    """
 
     width: int
     num_other_actions: int
@@ -76,11 +80,12 @@ class PolicyHead(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         whole = nn.Dense(self.width, dtype=self.dtype)(pool(x))
         y = nn.relu(nn.Conv(self.width, (1, 1), dtype=self.dtype)(x) + whole[..., None, None, :])
-        points = nn.Conv(1, (1, 1), dtype=jnp.float32)(y.astype(jnp.float32))
+        points = nn.Conv(1, (1, 1), dtype=jnp.float32, kernel_init=nn.initializers.zeros)(y.astype(jnp.float32))
         points = points.reshape(*points.shape[:-3], -1)
         if not self.num_other_actions:
             return points
-        others = nn.Dense(self.num_other_actions, dtype=jnp.float32)(nn.relu(whole).astype(jnp.float32))
+        fresh = nn.Dense(self.num_other_actions, dtype=jnp.float32, kernel_init=nn.initializers.zeros)
+        others = fresh(nn.relu(whole).astype(jnp.float32))
         return jnp.concatenate([points, others], axis=-1)
 
 
