@@ -49,9 +49,9 @@ def transplant(fresh: Any, learnt: Any, part: Part) -> Any:
 def is_in(path: tuple, part: Part) -> bool:
     """Whether a leaf of the weights, by its path, is in a part."""
     modules = [key.key for key in path if isinstance(key, jax.tree_util.DictKey)]
-    if part == "attention":
-        return any(name in ATTENTION for name in modules)
-    return part == "trunk" and not any(name in OWN for name in modules)
+    if part == "nothing" or any(name in OWN for name in modules):
+        return False
+    return part == "trunk" or any(name in ATTENTION for name in modules)
 
 
 def with_brake(policy: Policy) -> Policy:

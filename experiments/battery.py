@@ -149,13 +149,17 @@ def solve(config: Config, go: Go, player: Trained, asked: Problems) -> dict[str,
     for number in config.simulations:
         searching = dataclasses.replace(search_of(player), num_simulations=number)
         ways[f"{number} simulations"] = best(player.network, go, searching, player.weights, asked.states)
-    right, kinds = np.asarray(asked.right), np.asarray(asked.kind)
+    right, kinds, pair = (np.asarray(x) for x in (asked.right, asked.kind, asked.pair))
+    hits = {name: right[np.arange(len(right)), np.asarray(actions)] for name, actions in ways.items()}
     solved = {}
     for i, kind in enumerate(problems.KINDS):
         is_asked = (kinds == i) & right.any(axis=1)
         if is_asked.any():
-            hits = {name: right[np.arange(len(right)), np.asarray(actions)] for name, actions in ways.items()}
             solved[kind] = {name: count(hit[is_asked]) for name, hit in hits.items()}
+    if pairs := sorted({*pair.tolist()} - {-1}):  # one habit solves half of each
+        solved["both of a pair"] = {
+            name: count(np.array([hit[pair == i].all() for i in pairs])) for name, hit in hits.items()
+        }
     values = np.asarray(evaluate_states(player.network, go, player.weights, asked.states))
     is_decided = kinds < len(life.KINDS)
     solved["who wins"] = {"value": count((np.sign(values) == np.asarray(asked.value))[is_decided])}

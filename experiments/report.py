@@ -246,8 +246,8 @@ def solving(members: Sequence[Member]) -> str:
 
 {lines}
 
-kill, live: life and death, the attacker or the defender to play; chase: the atari that starts a ladder that works;
-run, stay: whether to run out of one. who wins: the sign of the value in life and death, also where nothing helps."""
+kill, live: life and death, the attacker or the defender to play; chase, refrain, run, stay: ladders, in pairs that
+differ by one stone and have different answers. who wins: the sign of the value in life and death."""
 
 
 def habits(members: Sequence[Member]) -> str:

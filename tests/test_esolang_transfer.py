@@ -51,6 +51,7 @@ def test_attention_is_what_looks_at_other_places():
         assert changed(source[name], block[name]) == set()
     for name in ("hidden", "back", "norm_hidden"):
         assert changed(old[name], block[name]) == set()
+    assert changed(fresh["params"]["heads"], new["params"]["heads"]) == set()  # one of them is called value, too
 
 
 def test_nothing_is_nothing_and_what_does_not_fit_is_refused():
