@@ -219,7 +219,9 @@ def examine(config: Config, members: Sequence[Member], paths: Sequence[str]) -> 
     """What every player knows that it was not shown."""
     missing = [member.run for member in members if not (Path(member.run) / "battery.json").exists()]
     if missing:
-        run("battery.py", *missing, f"--opponent={members[0].run}", "--games", *paths)
+        searches = ["--simulations", str(config.simulations), str(8 * config.simulations)]
+        options = [f"--num-pairs={config.num_pairs}", "--num-positions=5000", "--num-problems=16", *searches]
+        run("battery.py", *missing, f"--opponent={members[0].run}", *options, "--games", *paths)
 
 
 def run(script: str, *arguments: str) -> None:
