@@ -78,11 +78,12 @@ def random_player(env: Environment) -> Player:
 
 def random_openings(env: Environment, key: jax.Array, num_pairs: int, num_moves: int) -> State:
     """`[pairs, ...]` states after as many random moves: variety that players without chance need."""
-    init_key, *keys = jax.random.split(key, num_moves + 1)
-    states = jax.vmap(env.init)(jax.random.split(init_key, num_pairs))
-    for move_key in keys:
-        states = jax.vmap(env.step)(states, random_player(env)(move_key, states))
-    return states
+    keys, choose = jax.random.split(key, num_moves + 1), random_player(env)
+
+    def move(states: State, key: jax.Array) -> tuple[State, None]:
+        return jax.vmap(env.step)(states, choose(key, states)), None
+
+    return jax.lax.scan(move, jax.vmap(env.init)(jax.random.split(keys[0], num_pairs)), keys[1:])[0]
 
 
 def play_match(
