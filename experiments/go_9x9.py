@@ -292,7 +292,7 @@ AXES = Everything(
     games=1,  # pyright: ignore[reportArgumentType]
     replay=Replay(2, 2, 2, shares.SAME, shares.SAME),  # pyright: ignore[reportArgumentType]
 )
-"""Along which the shares of devices are joined and dealt anew when their number changes."""
+"""Along which the shares of devices are joined and dealt anew when their number changes; spt has none of the last two."""
 
 
 class Shown(NamedTuple):
@@ -624,7 +624,7 @@ def open_run(config: Config, num_devices: int) -> Run:
         resume=config.resume and (directory / "config.json").exists(),
         may_differ=("devices", "iterations", "eval_every", "final_matches", "save_every", "keep_every", "match"),
         keep_every=config.keep_every,
-        axes=AXES,
+        axes=AXES._replace(games=None, replay=None) if config.arm == "spt" else AXES,
     )
 
 
