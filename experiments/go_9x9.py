@@ -292,7 +292,7 @@ AXES = Everything(
     games=1,  # pyright: ignore[reportArgumentType]
     replay=Replay(2, 2, 2, shares.SAME, shares.SAME),  # pyright: ignore[reportArgumentType]
 )
-"""Along which the shares of devices are joined and dealt anew when their number changes; spt has neither of the last."""
+"""Along which the shares of devices are joined and dealt anew when their number changes; spt lacks the last two."""
 
 
 class Shown(NamedTuple):
