@@ -41,7 +41,7 @@ from esolang.paper_problems import Problem
 from rl_pretrain import command_line, json_file, run_directory
 from rl_pretrain.interrupt import catch_signals
 from rl_pretrain.run_directory import RunError
-from rl_pretrain.settings import SettingError, at_least
+from rl_pretrain.settings import SettingError, a_name, at_least
 
 RUNS = Path("runs/esolang_llm")
 LanguageName = Literal["brainfuck", "befunge", "python", "renamed"]
@@ -100,6 +100,7 @@ class Config:
     """Dollars for a million tokens."""
 
     def __post_init__(self):
+        a_name(self.name)
         at_least(0, self, "num_problems", "seed", "renaming", "num_retries", "backoff")
         at_least(1, self, "num_samples", "max_tokens", "num_workers")
         if not self.num_examples or not all(0 <= num <= MAX_EXAMPLES for num in self.num_examples):

@@ -59,7 +59,7 @@ from rl_pretrain.learner import TrainState, Weights
 from rl_pretrain.networks import policy as policies
 from rl_pretrain.networks.tokens import TokenConfig
 from rl_pretrain.policy_gradient import PolicyGradientConfig
-from rl_pretrain.settings import SettingError, at_least
+from rl_pretrain.settings import SettingError, a_name, at_least
 from rl_pretrain.supervised import Demonstration
 
 RUNS = Path("runs/esolang_search")
@@ -111,6 +111,7 @@ class Config:
     """A rollout is learnt from once and whole, whatever this says of epochs and minibatches."""
 
     def __post_init__(self):
+        a_name(self.name)
         at_least(1, self, "num_seeds", "capacity", "max_steps", "num_cases", "num_hidden", "iterations", "num_places")
         at_least(1, self, "width", "queue_size", "patience", "save_every")
         at_least(0, self, "queue_weight")

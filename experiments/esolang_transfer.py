@@ -46,7 +46,7 @@ from rl_pretrain.interrupt import Stop, catch_signals
 from rl_pretrain.networks import policy as policies
 from rl_pretrain.networks.tokens import TokenConfig
 from rl_pretrain.policy_gradient import PolicyGradientConfig
-from rl_pretrain.settings import SettingError, at_least
+from rl_pretrain.settings import SettingError, a_name, at_least
 from rl_pretrain.supervised import Demonstration, SupervisedConfig
 
 RUNS = Path("runs/esolang_transfer")
@@ -97,6 +97,7 @@ class Config:
     imitate: SupervisedConfig = SupervisedConfig(learning_rate=2e-3)
 
     def __post_init__(self):
+        a_name(self.name)
         at_least(1, self, "num_seeds", "pretrain_iterations", "iterations", "num_places", "capacity", "act_steps")
         at_least(1, self, "num_examples", "width", "num_layers", "save_every")
         for source in self.sources:

@@ -61,7 +61,7 @@ from rl_pretrain.networks.policy import Policy
 from rl_pretrain.networks.tokens import TokenConfig
 from rl_pretrain.policy_gradient import PolicyGradientConfig
 from rl_pretrain.practice import Pupil
-from rl_pretrain.settings import SettingError, at_least
+from rl_pretrain.settings import SettingError, a_name, at_least
 
 RUNS = Path("runs/external_memory")
 MemoryKind = Literal["none", "tape", "stack", "buffer", "key_value"]
@@ -116,6 +116,7 @@ class Config:
     learn: PolicyGradientConfig = PolicyGradientConfig(learning_rate=3e-3, num_minibatches=2, entropy_weight=0.05)
 
     def __post_init__(self):
+        a_name(self.name)
         at_least(1, self, "num_seeds", "capacity", "iterations", "num_places", "num_steps", "save_every", "num_exam")
         at_least(0, self, "patience", "read_iterations")
         known = [task.name for task in every_task()]

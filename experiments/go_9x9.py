@@ -30,7 +30,6 @@ import contextlib
 import dataclasses
 import functools
 import math
-import re
 import shlex
 import sys
 import time
@@ -72,7 +71,7 @@ from rl_pretrain.progress import Progress
 from rl_pretrain.replay import Example, Replay
 from rl_pretrain.search import SearchConfig
 from rl_pretrain.selfplay import Games, SelfplayConfig, Trajectory
-from rl_pretrain.settings import SettingError, at_least
+from rl_pretrain.settings import SettingError, a_name, at_least
 
 RUNS = Path("runs/go_9x9")
 GAMES = Path("runs/games")  # where records that were read are kept as data sets
@@ -188,8 +187,7 @@ class Config:
             raise SettingError("arm rft needs --from: the run whose weights it begins with")
         if (self.kl or self.keep_moments) and not self.source:
             raise SettingError("kl and keep_moments need --from: the run whose weights are held to")
-        if not re.fullmatch(r"[\w.+-]*\w[\w.+-]*", self.name):
-            raise SettingError(f"name must be letters, digits and any of . + - _, got {self.name!r}")
+        a_name(self.name)
 
     @property
     def env(self) -> Go:

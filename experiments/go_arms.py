@@ -19,7 +19,6 @@ can run alone; those that have ended are not repeated by --resume.
 import contextlib
 import dataclasses
 import json
-import re
 import shlex
 import subprocess
 import sys
@@ -30,7 +29,7 @@ from typing import Any, NamedTuple
 
 from rl_pretrain import checkpoint, command_line, json_file, run_directory
 from rl_pretrain.run_directory import RunError
-from rl_pretrain.settings import SettingError, at_least
+from rl_pretrain.settings import SettingError, a_name, at_least
 
 RUNS, GO_RUNS = Path("runs/go_arms"), Path("runs/go_9x9")
 HERE = Path(__file__).parent
@@ -80,8 +79,7 @@ class Config:
         at_least(0, self, "epochs")
         if not self.kls or min(self.kls) < 0:
             raise SettingError(f"kls must be some numbers from 0 up, got {self.kls}")
-        if not re.fullmatch(r"[\w.+-]*\w[\w.+-]*", self.name):
-            raise SettingError(f"name must be letters, digits and any of . + - _, got {self.name!r}")
+        a_name(self.name)
 
 
 PRESETS = {

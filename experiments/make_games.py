@@ -10,7 +10,6 @@ all; --resume makes those that are missing. GNU Go: apt install gnugo (Debian, U
 import contextlib
 import dataclasses
 import os
-import re
 import shlex
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +25,7 @@ from rl_pretrain import devices, json_file, run_directory
 from rl_pretrain.interrupt import catch_signals
 from rl_pretrain.progress import Progress
 from rl_pretrain.run_directory import RunError
-from rl_pretrain.settings import SettingError, at_least
+from rl_pretrain.settings import SettingError, a_name, at_least
 
 RUNS = Path("runs/make_games")
 
@@ -71,8 +70,7 @@ class Config:
         at_least(0.001, self, "move_seconds")
         if not all(0 <= level <= 10 for level in self.levels):
             raise SettingError(f"levels must be from 0 to 10, got {self.levels}")
-        if not re.fullmatch(r"[\w.+-]*\w[\w.+-]*", self.name):
-            raise SettingError(f"name must be letters, digits and any of . + - _, got {self.name!r}")
+        a_name(self.name)
 
     @property
     def go(self) -> Go:

@@ -49,7 +49,7 @@ from rl_pretrain.networks import policy as policies
 from rl_pretrain.networks.policy import Policy
 from rl_pretrain.networks.tokens import TokenConfig
 from rl_pretrain.policy_gradient import PolicyGradientConfig
-from rl_pretrain.settings import SettingError, at_least
+from rl_pretrain.settings import SettingError, a_name, at_least
 from rl_pretrain.supervised import Demonstration, SupervisedConfig
 
 RUNS = Path("runs/orthogonality")
@@ -94,6 +94,7 @@ class Config:
     imitate: SupervisedConfig = SupervisedConfig(learning_rate=2e-3)
 
     def __post_init__(self):
+        a_name(self.name)
         at_least(1, self, "num_seeds", "num_fixed", "num_fresh", "iterations", "num_places", "width", "num_layers")
         at_least(1, self, "save_every", "num_exam")
         at_least(2, self, "dimension")

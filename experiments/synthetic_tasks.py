@@ -67,7 +67,7 @@ from rl_pretrain.networks.policy import Policy
 from rl_pretrain.networks.tokens import Kind, TokenConfig
 from rl_pretrain.policy_gradient import PolicyGradientConfig
 from rl_pretrain.search import SearchConfig
-from rl_pretrain.settings import SettingError, at_least
+from rl_pretrain.settings import SettingError, a_name, at_least
 from rl_pretrain.supervised import Demonstration, SupervisedConfig
 
 RUNS = Path("runs/synthetic_tasks")
@@ -133,6 +133,7 @@ class Config:
     learn_from_search: LearnConfig = LearnConfig(batch_size=512, num_warmup_updates=20, average_decay=0.9)
 
     def __post_init__(self):
+        a_name(self.name)
         at_least(1, self, "num_seeds", "devices", "width", "num_layers", "iterations", "num_places", "save_every")
         at_least(1, self, "num_examples", "num_exam", "max_exam_steps", "group")
         at_least(0, self, "num_steps", "noise")

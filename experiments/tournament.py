@@ -55,7 +55,7 @@ from rl_pretrain.interrupt import Stop, catch_signals
 from rl_pretrain.networks.conv import ConvNet
 from rl_pretrain.run_directory import RunError
 from rl_pretrain.search import SearchConfig
-from rl_pretrain.settings import SettingError, at_least
+from rl_pretrain.settings import SettingError, a_name, at_least
 
 RUNS = Path("runs/tournament")
 PAIRS, GAMES, RATINGS, PLOT = "pairs.jsonl", "games", "ratings.json", "ratings.png"  # in a tournament's directory
@@ -115,8 +115,7 @@ class Config:
         fewest, most = self.opening_moves
         if not 0 <= fewest <= most < self.go.move_limit:
             raise SettingError(f"opening_moves must be from 0 up, fewest first, got {fewest} {most}")
-        if not re.fullmatch(r"[\w.+-]*\w[\w.+-]*", self.name):
-            raise SettingError(f"name must be letters, digits and any of . + - _, got {self.name!r}")
+        a_name(self.name)
         if len(self.players) < 2:
             raise SettingError(f"players must be two or more, got {' '.join(self.players) or 'none'}; see --help")
 

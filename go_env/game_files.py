@@ -214,7 +214,7 @@ def _tar(path: pathlib.Path) -> Iterator[_File]:
     with open(path, "rb") as packed, gzip.open(packed) as unpacked:
         file = unpacked if packed.read(2) == b"\x1f\x8b" else packed
         packed.seek(0)
-        archive = tarfile.open(fileobj=_Unpacked(file), mode="r:")  # type: ignore[call-overload]  # noqa: SIM115
+        archive = tarfile.open(fileobj=_Unpacked(file), mode="r:")  # type: ignore  # noqa: SIM115 (it reads, no more)
         total = 0
         while (member := archive.next()) is not None:
             archive.members.clear()  # it would remember them all

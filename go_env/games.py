@@ -254,7 +254,7 @@ def prepare(settings: Settings, paths: Iterable[str | os.PathLike], data_dir: st
     if len(splits) < 2:
         num_kept = sum(split.num_examples for split in splits.values())
         raise ValueError(f"{num_kept} games are too few: all of them fell into the split {next(iter(splits))}")
-    train, test = (read(builder.as_data_source(split)) for split in ("train", "test"))  # pyright: ignore
+    train, test = (read(builder.as_data_source(split)) for split in ("train", "test"))  # pyright: ignore (decorated)
     return Prepared(train, test, metadata["table"])
 
 

@@ -248,7 +248,7 @@ def _read_together(place: Path) -> checkpoint_file.Content:
         problem = str(error)
     if not all(processes.gather(not problem)):
         raise checkpoint_file.DamagedError(problem or "another process cannot read it")
-    return content  # pyright: ignore[reportPossiblyUnboundVariable]
+    return content  # pyright: ignore[reportPossiblyUnboundVariable] (all could read it, this one too)
 
 
 def _deal(content: checkpoint_file.Content, axes: Mapping[str, int], like: Any) -> checkpoint_file.Content:

@@ -137,7 +137,7 @@ def ending(name: str, *told: type[Exception]) -> Iterator[None]:
     """
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # whatever it is, the others wait for this process
         if not _is_joined():
             if isinstance(error, told):
                 sys.exit(f"{name}: {error}")

@@ -1,5 +1,6 @@
 """Checks of settings, with one line for the person who chose them."""
 
+import re
 from typing import Any
 
 
@@ -13,3 +14,9 @@ def at_least(minimum: float, settings: Any, *names: str) -> None:
         value = getattr(settings, name)
         if not value >= minimum:
             raise SettingError(f"{name} must be at least {minimum}, got {value}")
+
+
+def a_name(name: str) -> None:
+    """Raises SettingError where a run's name could not be that of a directory in the place of all runs."""
+    if not re.fullmatch(r"[\w.+-]*\w[\w.+-]*", name):
+        raise SettingError(f"name must be letters, digits and any of . + - _, got {name!r}")
