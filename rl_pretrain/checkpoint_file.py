@@ -140,8 +140,14 @@ def _tell(hook: Callable[[Any], Any], problem: Any) -> None:
 def _is_worth_showing(record: logging.LogRecord) -> bool:
     is_orbax = "/orbax/" in record.pathname.replace("\\", "/")
     is_told_anyway = bool(record.exc_info) or "Failed to json parse" in str(record.msg)  # a damaged checkpoint
-    is_second_array = record.name == "asyncio" and "never retrieved" in str(record.msg) and "zarr" in str(record.msg)
-    return not is_second_array and (not is_orbax or (record.levelno >= logging.ERROR and not is_told_anyway))
+    return not _is_second_array(record) and (not is_orbax or (record.levelno >= logging.ERROR and not is_told_anyway))
+
+
+def _is_second_array(record: logging.LogRecord) -> bool:
+    """Of arrays that fail together, in a save or a read, Orbax raises one; asyncio tells of the others later."""
+    message = str(record.msg).replace("\\", "/")
+    is_late = record.name == "asyncio" and "never retrieved" in message
+    return is_late and ("/orbax/" in message or "zarr" in message)
 
 
 def _check_files(place: Path) -> None:

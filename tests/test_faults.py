@@ -16,7 +16,9 @@ Tested elsewhere, and not again here:
 - samples of language models after a kill: test_esolang_llm.py.
 """
 
+import asyncio
 import contextlib
+import gc
 import os
 import random
 import signal
@@ -34,7 +36,7 @@ import optax
 import pytest
 
 from go_env.gtp_client import Client, EngineError
-from rl_pretrain import checkpoint, learner, loop, metrics
+from rl_pretrain import checkpoint, checkpoint_file, learner, loop, metrics
 from rl_pretrain.checkpoint import RunError
 from rl_pretrain.interrupt import Stop
 
@@ -233,6 +235,24 @@ def test_a_full_disk_costs_nothing_that_was_saved(tmp_path, num):
     line = f"cannot write metrics to {tmp_path / 'run'}: No space left on device"
     assert told == [f"metrics True {line}", f"resumed {line}"]
     assert done == "done" and "Traceback" not in finished.stderr
+
+
+@pytest.mark.parametrize("in_orbax", [True, False])
+def test_of_arrays_that_fail_together_one_is_told_of(in_orbax, tmp_path, caplog):
+    """Orbax raises the first error; the others are logged when nobody asks for them any more."""
+    checkpoint_file.quiet_orbax()
+    place = tmp_path / ("orbax" if in_orbax else "elsewhere") / "writer.py"
+    functions: dict[str, Any] = {}
+    exec(compile("async def write():\n    raise ValueError('No space left')", str(place), "exec"), functions)
+
+    async def save():
+        write = asyncio.ensure_future(functions["write"]())
+        await asyncio.sleep(0)
+        del write
+        gc.collect()
+
+    asyncio.run(save())
+    assert bool(caplog.records) != in_orbax
 
 
 # Damaged files

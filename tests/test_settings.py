@@ -20,8 +20,10 @@ def test_other_names_are_refused_in_one_line(name):
 
 @pytest.mark.parametrize(
     "script",
-    ["go_9x9", "go_arms", "synthetic_tasks", "orthogonality", "external_memory"]
-    + ["esolang_search", "esolang_transfer", "esolang_llm"],
+    [
+        *("go_9x9", "go_arms", "synthetic_tasks", "orthogonality", "external_memory"),
+        *("esolang_search", "esolang_transfer", "esolang_llm"),
+    ],
 )
 def test_every_script_with_runs_asks(script):
     module = scripts.load(script)
