@@ -208,6 +208,17 @@ def test_bench_selfplay_prints_moves_per_second(environ, tmp_path):
 
 
 @pytest.mark.slow
+def test_bench_scaling_compares_teams_of_devices(environ, tmp_path):
+    script = ROOT / "experiments" / "bench_scaling.py"
+    options = ["--size=5", "--num-games=4", "--batch-size=8", "--num-steps=2", "--num-updates=1", "--repeats=1"]
+    network = ["--network.num-blocks=1", "--network.num-channels=8", "--search.num-simulations=2"]
+    finished = run(environ, tmp_path, script, "--devices", "1", "2", *options, *network)
+    assert finished.returncode == 0, finished.stderr
+    rows = re.findall(r"(strong|weak) +(\d) devices .* moves/s .* positions/s", finished.stdout)
+    assert rows == [("strong", "1"), ("strong", "2"), ("weak", "1"), ("weak", "2")]
+
+
+@pytest.mark.slow
 def test_bench_curricula_prints_the_ratio(environ, tmp_path):
     script = ROOT / "experiments" / "bench_curricula.py"
     options = ["--num-episodes=8", "--num-steps=4", "--repeats=1", "--rows-per-episode=2", "--tasks", "copy"]
