@@ -9,7 +9,6 @@ arrays, not an axis, because XLA fuses the carries between words then, where sli
 
 import dataclasses
 import functools
-import itertools
 import math
 
 import jax
@@ -151,18 +150,3 @@ def is_empty(x: Bitboard) -> jax.Array:
 def count(x: Bitboard) -> jax.Array:
     """Number of members, int32."""
     return functools.reduce(jnp.add, [jax.lax.population_count(w) for w in x]).astype(jnp.int32)
-
-
-@functools.cache
-def sperner_codes(num_points: int) -> np.ndarray:
-    """A distinct subset of one fixed size for every point: bool `[num_points, num_planes]`.
-
-    Of sets of equal size none contains another (Sperner 1928). So the union of the codes of a chain's liberties
-    has as few members as one code exactly when the chain has a single liberty, and then it *is* its code.
-    """
-    planes = next(p for p in itertools.count(1) if math.comb(p, p // 2) >= num_points)
-    subsets = itertools.islice(itertools.combinations(range(planes), planes // 2), num_points)
-    codes = np.zeros((num_points, planes), bool)
-    for point, subset in enumerate(subsets):
-        codes[point, list(subset)] = True
-    return codes

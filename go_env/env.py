@@ -91,10 +91,10 @@ class Go:
     def init(self, key: jax.Array | None = None, komi: jax.Array | float | None = None) -> State:
         """The empty board with Black to move. The rules hold no chance: `key` is there for the contract's sake."""
         del key
-        num_planes, num_words = board.code_planes(self.layout)[0].size, self.layout.num_words
+        num_words = self.layout.num_words
         return State(
             stones=jnp.zeros((2, num_words), jnp.uint32),
-            liberties=jnp.zeros((num_planes, num_words), jnp.uint32),
+            atari=jnp.zeros(num_words, jnp.uint32),
             legal=jnp.array(self.layout.board),
             history=jnp.zeros((self.num_past_boards, 2, num_words), jnp.uint32),
             sketch=jnp.zeros(2, jnp.uint32),
@@ -117,13 +117,13 @@ class Go:
         """
         colours = jnp.asarray(stones).reshape(self.num_points)
         packed = jnp.stack([self.layout.pack(colours == 1), self.layout.pack(colours == -1)])
-        liberties, legal = batch_last(functools.partial(_liberties_and_playable, self.layout))(
+        atari, legal = batch_last(functools.partial(_atari_and_playable, self.layout))(
             packed, jnp.asarray(to_play, jnp.int32)
         )
         start = self.init(komi=komi)
         return start._replace(
             stones=packed,
-            liberties=liberties,
+            atari=atari,
             legal=legal,
             sketch=_sketch(self, packed),
             to_play=jnp.asarray(to_play, jnp.int32),
@@ -208,9 +208,14 @@ def _advance(go: Go, state: State, action: jax.Array) -> State:
     point = layout.point(action)
     is_legal = is_pass | ~bitboard.is_empty(bitboard.intersection(point, _rows(state.legal)))
 
-    stones = _place(layout, state, bitboard.select(is_legal & ~was_over, point, bitboard.empty_like(point)))
+    is_black = state.to_play == 1
+    mine, theirs = (_rows(jnp.where(is_black, *pair)) for pair in (state.stones, state.stones[::-1]))
+    point = bitboard.select(is_legal & ~was_over, point, bitboard.empty_like(point))
+    mine, theirs, atari = board.play(layout, mine, theirs, _rows(state.atari), point)
+    playable = board.playable(layout, theirs, mine, atari)  # for the other, who is to move now
+    black, white = bitboard.select(is_black, mine, theirs), bitboard.select(is_black, theirs, mine)
+    stones = jnp.stack([jnp.stack(black), jnp.stack(white)])
     to_play = jnp.where(was_over, state.to_play, -state.to_play)
-    liberties, playable = _liberties_and_playable(layout, stones, to_play)
 
     ply = jnp.where(was_over, state.ply, state.ply + 1)
     passes = jnp.where(was_over, state.passes, jnp.where(is_pass, state.passes + 1, 0))
@@ -222,8 +227,8 @@ def _advance(go: Go, state: State, action: jax.Array) -> State:
     everywhere = jnp.stack([jnp.broadcast_to(w, is_over.shape) for w in layout.board])
     return State(
         stones=stones,
-        liberties=liberties,
-        legal=jnp.where(is_over, everywhere, playable),
+        atari=jnp.stack(atari),
+        legal=jnp.where(is_over, everywhere, jnp.stack(playable)),
         history=(),  # pyright: ignore[reportArgumentType] (no leaf: the kernel does not see it)
         sketch=_sketch(go, stones),
         sketches=(),  # pyright: ignore[reportArgumentType]
@@ -241,25 +246,13 @@ def _rows(packed: jax.Array) -> Bitboard:
     return tuple(packed)
 
 
-def _place(layout: Layout, state: State, point: Bitboard) -> jax.Array:
-    """Stones after the player to move has played at `point`: uint32 `[2, W, ...]`."""
-    is_black = state.to_play == 1
-    mine, theirs = (_rows(jnp.where(is_black, *pair)) for pair in (state.stones, state.stones[::-1]))
-    liberties = tuple(state.liberties[:, i] for i in range(layout.num_words))
-    taken = board.captured(layout, liberties, theirs, point)
-    mine, theirs = bitboard.union(mine, point), bitboard.difference(theirs, taken)
-    black, white = bitboard.select(is_black, mine, theirs), bitboard.select(is_black, theirs, mine)
-    return jnp.stack([jnp.stack(black), jnp.stack(white)])
-
-
-def _liberties_and_playable(layout: Layout, stones: jax.Array, to_play: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """`State.liberties`, and the points that are legal for the player to move but for the ko rule."""
+def _atari_and_playable(layout: Layout, stones: jax.Array, to_play: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """`State.atari` of a position, and the points that are legal for the player to move but for the ko rule."""
     black, white = _rows(stones[0]), _rows(stones[1])
-    liberties = board.chain_liberties(layout, black, white)
+    atari = board.in_atari(layout, black, white)
     is_black = to_play == 1
     mine, theirs = bitboard.select(is_black, black, white), bitboard.select(is_black, white, black)
-    playable = board.playable(layout, mine, theirs, liberties)
-    return jnp.stack(liberties, axis=1), jnp.stack(playable)
+    return jnp.stack(atari), jnp.stack(board.playable(layout, mine, theirs, atari))
 
 
 def _lead_if(condition: jax.Array, layout: Layout, stones: jax.Array) -> jax.Array:
@@ -278,13 +271,13 @@ def _sketch(go: Go, stones: jax.Array) -> jax.Array:
     return jnp.stack([superko.sketch(go.layout, _rows(stones[colour])) for colour in (0, 1)])
 
 
-def _repeated(layout: Layout, stones, liberties, to_play, past) -> jax.Array:
+def _repeated(layout: Layout, stones, atari, to_play, past) -> jax.Array:
     """The point where a stone of the player to move would recreate the past board: uint32 `[W, ...]`."""
     is_black = to_play == 1
     mine, theirs, past_mine, past_theirs = (
         jnp.where(is_black, *pair) for pair in (stones, stones[::-1], past, past[::-1])
     )
-    return superko.repeated(layout, mine, theirs, liberties, past_mine, past_theirs)
+    return superko.repeated(layout, mine, theirs, atari, past_mine, past_theirs)
 
 
 # From here on, one game.
@@ -295,7 +288,7 @@ def _forbidden_by_ko(go: Go, state: State) -> jax.Array:
     test = batch_last(functools.partial(_repeated, go.layout))
 
     def recreates(entry: jax.Array) -> jax.Array:
-        return test(state.stones, state.liberties, state.to_play, state.history[entry])
+        return test(state.stones, state.atari, state.to_play, state.history[entry])
 
     if go.ko == "simple":  # only the position before the last action
         forbidden = recreates((state.ply - 1) % go.num_past_boards)

@@ -39,7 +39,7 @@ PLANES = (
 def observe(go, state: State) -> jax.Array:
     """float32 `[size, size, len(PLANES)]`."""
     layout = go.layout
-    present = batch_last(functools.partial(_present, layout))(state.stones, state.liberties, state.legal, state.to_play)
+    present = batch_last(functools.partial(_present, layout))(state.stones, state.atari, state.legal, state.to_play)
     packed = jnp.concatenate([present, _last_moves(go, state)])
     planes = layout.unpack(packed).astype(jnp.float32)
     scalars = jnp.stack([
@@ -53,7 +53,7 @@ def observe(go, state: State) -> jax.Array:
     return planes.T.reshape(go.observation_shape)
 
 
-def _present(layout: Layout, stones: jax.Array, liberties: jax.Array, legal: jax.Array, to_play: jax.Array):
+def _present(layout: Layout, stones: jax.Array, atari: jax.Array, legal: jax.Array, to_play: jax.Array):
     """The sets of points that the present board shows: uint32 `[sets, W, ...]`, arguments with the batch last.
 
     They are computed in a branch that is always taken. XLA on CPU would otherwise compute them anew for each of the
@@ -62,14 +62,12 @@ def _present(layout: Layout, stones: jax.Array, liberties: jax.Array, legal: jax
 
     def sets() -> jax.Array:
         mine, theirs = (tuple(jnp.where(to_play == 1, *pair)) for pair in (stones, stones[::-1]))
-        codes = tuple(liberties[:, i] for i in range(layout.num_words))
-        atari = board.in_atari(layout, codes)
-        playable = board.playable(layout, mine, theirs, codes)
+        playable = board.playable(layout, mine, theirs, tuple(atari))
         each = [
             mine,
             theirs,
-            intersection(mine, atari),
-            intersection(theirs, atari),
+            intersection(mine, tuple(atari)),
+            intersection(theirs, tuple(atari)),
             intersection(tuple(legal), playable),
             difference(playable, tuple(legal)),
         ]

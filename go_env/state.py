@@ -9,10 +9,10 @@ from go_env.bitboard import Bitboard
 
 
 class State(NamedTuple):
-    """One game. Sets of points are packed by `go_env.bitboard.Layout`: W words, P planes, K past boards."""
+    """One game. Sets of points are packed by `go_env.bitboard.Layout`: W words, K past boards."""
 
     stones: jax.Array  # uint32 [2, W]: Black's and White's
-    liberties: jax.Array  # uint32 [P, W]: for each stone the codes of its chain's liberties (go_env.board)
+    atari: jax.Array  # uint32 [W]: stones of both whose chain has exactly one liberty
     legal: jax.Array  # uint32 [W]: points where the player to move may play; all points once the game is over
     history: jax.Array  # uint32 [K, 2, W]: the stones before action i at index i mod K; the present ones are not there
     sketch: jax.Array  # uint32 [2]: `superko.sketch` of the stones

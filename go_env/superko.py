@@ -23,7 +23,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from go_env.bitboard import Bitboard, Layout
-from go_env.board import code_planes
 
 
 def sketch(layout: Layout, stones: Bitboard) -> jax.Array:
@@ -79,32 +78,29 @@ def repeated(
     layout: Layout,
     mine: jax.Array,
     theirs: jax.Array,
-    liberties: jax.Array,
+    atari: jax.Array,
     past_mine: jax.Array,
     past_theirs: jax.Array,
 ) -> jax.Array:
     """The point where the player to move would recreate a past position; the empty set if there is none.
 
     Exact, without trial moves and without hashes: a move adds one stone of mine and takes some of theirs away, so a
-    past position can come back by one point at most, the one stone that `past_mine` has more than `mine`, and it
-    does if the stones which `theirs` has more than `past_theirs` are the ones that this point captures.
-
-    Each reduction here is one on purpose: XLA computes elementwise values anew for every word that they go into, and
-    a reduction once.
+    past position can come back by one point at most, the one stone that `past_mine` has more than `mine`, and it does
+    if the stones which `theirs` has more than `past_theirs` are the ones that this point captures. They are if they
+    are whole chains in atari, touch no empty point but this one, and leave out no chain in atari beside it.
 
     Args:
-      mine, theirs: uint32 `[W, ...]`, the present board; liberties: `[P, W, ...]`, its `board.chain_liberties`.
+      mine, theirs: uint32 `[W, ...]`, the present board; atari: `[W, ...]`, stones whose chain has one liberty.
       past_mine, past_theirs: `[W, ...]`, the stones of the same two players.
 
     Returns: uint32 `[W, ...]`.
     """
-    added = past_mine & ~mine
-    codes = np.stack(code_planes(layout), axis=1)  # [P, W]
-    codes = codes.reshape(*codes.shape, *[1] * (mine.ndim - 1))
-    has_bit = jnp.any((added & codes) != 0, axis=1)
-    expected = jnp.where(has_bit, ~jnp.uint32(0), jnp.uint32(0))
-    mismatch = jax.lax.reduce(liberties ^ expected[:, None], np.uint32(0), jax.lax.bitwise_or, (0,))
-    left = theirs & mismatch  # chains that have another liberty, or more of them
-    is_same = jnp.all(((mine & ~past_mine) | (left ^ past_theirs)) == 0, axis=0)
+    added, taken = past_mine & ~mine, theirs & ~past_theirs
+    others = theirs & ~taken
+    beside_taken, beside_added = (jnp.stack(layout.neighbours(tuple(x))) for x in (taken, added))
+    empty = np.array(layout.board).reshape(-1, *[1] * (mine.ndim - 1)) & ~mine & ~theirs
+    wrong = (mine & ~past_mine) | (past_theirs & ~theirs) | (taken & ~atari)
+    wrong |= (beside_taken & (others | (empty & ~added))) | (beside_added & others & atari)
     num_added = jnp.sum(jax.lax.population_count(added), axis=0)
-    return jnp.where(is_same & (num_added == 1), added, jnp.uint32(0))
+    is_same = jnp.all(wrong == 0, axis=0) & (num_added == 1)
+    return jnp.where(is_same, added, jnp.uint32(0))

@@ -92,16 +92,6 @@ def test_set_operations(size):
     np.testing.assert_array_equal(is_empty, ~x.any(axis=1))
 
 
-@EVERY_SIZE
-def test_the_union_of_several_codes_has_more_members_than_one_code(size):
-    """What makes the codes of a chain's liberties say whether there is exactly one liberty, and which."""
-    codes = bitboard.sperner_codes(size**2).astype(np.int32)
-    weight = codes[0].sum()
-    assert (codes.sum(axis=1) == weight).all()
-    unions = ((codes[:, None] + codes) > 0).sum(axis=2)
-    assert (unions[~np.eye(size**2, dtype=bool)] > weight).all()
-
-
 def random_positions(size: int, num_positions: int, seed: int) -> list[oracle_go.Board]:
     """Legal positions of any density: random stones, without the chains that have no liberty."""
     generator = random.Random(seed)
@@ -128,7 +118,7 @@ def test_atari_legality_captures_and_area_on_random_positions(size):
     @jax.vmap
     def judge(stones, to_play):
         state = go.from_stones(stones, to_play)
-        atari = go.layout.unpack(jnp.stack(board.in_atari(go.layout, words(state.liberties))))
+        atari = go.layout.unpack(state.atari)
         after = jax.vmap(go.step, (None, 0))(state, jnp.arange(size**2))
         return atari, go.legal_actions(state)[:-1], go.area(state), jax.vmap(go.stones)(after)
 
@@ -157,11 +147,11 @@ def test_a_repetition_is_found_by_the_exact_test_and_missed_by_no_sketch(size):
     def judge(stones, past):
         """Per past position: the points by which Black would recreate it, and what the sketches say."""
         black, white = (layout.pack(stones == c) for c in (1, -1))
-        liberties = jnp.stack(board.chain_liberties(layout, words(black), words(white)), axis=1)
+        atari = jnp.stack(board.in_atari(layout, words(black), words(white)))
 
         def each(position):
             past_black, past_white = (layout.pack(position == c) for c in (1, -1))
-            found = superko.repeated(layout, black, white, liberties, past_black, past_white)
+            found = superko.repeated(layout, black, white, atari, past_black, past_white)
             now, then = (superko.sketch(layout, words(x)) for x in (black, past_black))
             return layout.unpack(found), superko.is_one_more(now, then)
 
@@ -235,7 +225,7 @@ def test_the_narrowed_search_for_repetitions_finds_what_a_look_at_every_past_boa
         ours = jnp.where(state.to_play == 1, 0, 1)
         past_mine, past_theirs = state.history[:, ours], state.history[:, 1 - ours]
         repeated = jax.vmap(
-            lambda m, t: superko.repeated(layout, state.stones[ours], state.stones[1 - ours], state.liberties, m, t)
+            lambda m, t: superko.repeated(layout, state.stones[ours], state.stones[1 - ours], state.atari, m, t)
         )
         points = jnp.where(applies[:, None], repeated(past_mine, past_theirs), 0)
         return jax.lax.reduce(points, np.uint32(0), jax.lax.bitwise_or, (0,))
