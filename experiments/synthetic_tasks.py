@@ -129,7 +129,7 @@ class Config:
     learn: PolicyGradientConfig = PolicyGradientConfig(learning_rate=3e-3, num_minibatches=2, entropy_weight=0.05)
     imitate: SupervisedConfig = SupervisedConfig(learning_rate=2e-3)
     """Its batch size is not used: it is such that an iteration has as many tokens as one of learning from reward."""
-    search: SearchConfig = SearchConfig(num_simulations=16)
+    search: SearchConfig = SearchConfig(num_simulations=16, discount=0.97)
     learn_from_search: LearnConfig = LearnConfig(batch_size=512, num_warmup_updates=20, average_decay=0.9)
 
     def __post_init__(self):

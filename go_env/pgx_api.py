@@ -134,8 +134,8 @@ class Go(pgx.Env):
         `memory=8` makes it much smaller than pgx's; the exact rule, with all boards, smaller on 9×9 only:
 
         bytes of a state   pgx     exact superko  memory=8  ko="simple"
-        9×9                5,718   7,077          2,101     1,845
-        19×19              25,318  123,245        9,085     8,829
+        9×9                5,718   6,981          2,005     1,749
+        19×19              25,318  122,485        8,325     8,069
     """
 
     def __init__(

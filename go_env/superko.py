@@ -12,7 +12,7 @@ superko, 9×9 × 1024 games and 19×19 × 256):
 - Past boards written after the move instead of before: 0.3 at 19×19. A new game then has to overwrite the first, so
   the history is written twice a step, and XLA copies all of it to keep reads and writes apart.
 - The candidates as a bool array, searched by argmax in the loop: 0.5 and 0.7; by a maximum of indices: 0.8.
-- The exact test word by word as in `go_env.board`: 0.7 and 0.5, because XLA computes it anew for each word.
+- The exact test on tuples of words as in `go_env.board`: 0.7 and 0.5, because XLA computes it anew for each word.
 """
 
 import functools

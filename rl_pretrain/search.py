@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import mctx
 
 from rl_pretrain.environment import Environment, Predict, State
-from rl_pretrain.settings import at_least
+from rl_pretrain.settings import SettingError, at_least
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,12 +31,17 @@ class SearchConfig:
     """Stretch the values of each node to [0, 1] first; then value_scale 0.1 is usual."""
     max_depth: int | None = None
     """Deepest path followed; the whole batch waits for its deepest path."""
+    discount: float = 1.0
+    """What a reward is worth one step later, on top of the environment's own discount. Below 1 the sooner is the
+    better, which settles what to do where many ways lead to the same end."""
 
     def __post_init__(self):
         at_least(1, self, "num_simulations", "max_considered")
         at_least(0, self, "gumbel_scale", "value_scale", "visit_offset")
         if self.max_depth is not None:
             at_least(1, self, "max_depth")
+        if not 0 < self.discount <= 1:
+            raise SettingError(f"discount must be above 0 and at most 1, got {self.discount}")
 
 
 class Found(NamedTuple):
@@ -127,7 +132,7 @@ def _search(
         params=(),
         rng_key=key,
         root=mctx.RootFnOutput(prior_logits=logits, value=values, embedding=states),  # pyright: ignore
-        recurrent_fn=functools.partial(_expand, env, predict),  # pyright: ignore
+        recurrent_fn=functools.partial(_expand, env, predict, config.discount),  # pyright: ignore
         num_simulations=config.num_simulations,
         invalid_actions=~jax.vmap(env.legal_actions)(states),
         max_depth=config.max_depth,
@@ -189,9 +194,12 @@ def mask_illegal(logits: jax.Array, legal: jax.Array) -> jax.Array:
     return jnp.where(legal, logits.astype(jnp.float32), jnp.finfo(jnp.float32).min)
 
 
-def _expand(env: Environment, predict: Predict, params, key: jax.Array, action: jax.Array, states: State):
+def _expand(
+    env: Environment, predict: Predict, discount: float, params, key: jax.Array, action: jax.Array, states: State
+):
     del params, key
     states = jax.vmap(env.step)(states, action)
     logits, values = evaluate(env, predict, states)
-    record = {"reward": states.reward, "discount": states.discount, "prior_logits": logits, "value": values}
+    further = discount * states.discount
+    record = {"reward": states.reward, "discount": further, "prior_logits": logits, "value": values}
     return mctx.RecurrentFnOutput(**record), states

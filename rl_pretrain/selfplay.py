@@ -66,7 +66,7 @@ class Trajectory(NamedTuple):
     action: jax.Array  # int32 [time, games]
     age: jax.Array  # int32 [time, games]: steps of the episode before this one
     reward: jax.Array  # float32 [time, games], to the player who took the action
-    discount: jax.Array  # float32 [time, games], as the environment's after the action
+    discount: jax.Array  # float32 [time, games], after the action: the environment's times the search's
     note: Any = ()  # [time, games, ...]: whatever `note` gave of the state after the action
 
 
@@ -106,7 +106,7 @@ def play(
             action=action,
             age=games.age,
             reward=states.reward,
-            discount=states.discount,
+            discount=search_config.discount * states.discount,
             note=jax.vmap(note)(states),
         )
         return _renew(env, init_key, Games(states, games.age + 1)), seen

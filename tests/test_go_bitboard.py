@@ -136,6 +136,21 @@ def test_atari_legality_captures_and_area_on_random_positions(size):
             np.testing.assert_array_equal(after.reshape(-1, size**2), expected)
 
 
+@pytest.mark.parametrize("size", [2, 3, 9, *(pytest.param(size, marks=pytest.mark.slow) for size in (5, 13, 19))])
+def test_the_stones_in_atari_stay_true_move_by_move(size):
+    """Kept up to date around each move, and found anew from the board."""
+    go = Go(size)
+
+    def see(state):
+        now = board.in_atari(go.layout, words(state.stones[0]), words(state.stones[1]))
+        return jnp.any(jnp.stack(now) != state.atari), jnp.any(state.atari != 0)
+
+    play = jax.jit(jax.vmap(lambda key: random_go.play(go, key, go.init(), go.move_limit, see)))
+    _, _, (is_wrong, is_in_use) = play(jax.random.split(jax.random.key(size), 32))
+    assert np.mean(is_in_use) > 0.1
+    assert not np.any(is_wrong)
+
+
 @pytest.mark.parametrize("size", [2, 3, 9, *(pytest.param(size, marks=pytest.mark.slow) for size in (4, 19))])
 def test_a_repetition_is_found_by_the_exact_test_and_missed_by_no_sketch(size):
     """Past positions: what each move leads to, those with a stone more or less or of another colour, and others."""

@@ -1,5 +1,6 @@
 """Search finds what exhaustive search finds, for either side, and never looks at an illegal action."""
 
+import dataclasses
 import functools
 from typing import NamedTuple
 
@@ -110,6 +111,16 @@ def test_one_player_is_told_by_the_discount():
     assert np.all(np.asarray(result.action)[in_time] == 1)
     assert np.all(np.asarray(result.value)[in_time] > 0.5)
     assert np.all(np.asarray(result.value)[~in_time] < -0.9)
+
+
+def test_with_a_discount_below_1_the_sooner_is_the_better():
+    env = Corridor()
+    cells, zeros = np.arange(env.num_cells - 1, dtype=np.int32), np.zeros(env.num_cells - 1, np.float32)
+    states = jax.tree.map(jnp.asarray, Walk(cells, cells, zeros, zeros + 1))
+    hasty = dataclasses.replace(EXACT, discount=0.5)
+    result = found(env, hasty, np.zeros((2, 3), np.float32), 0, states)
+    assert np.all(np.asarray(result.action) == 1)
+    np.testing.assert_allclose(result.value, 0.5 ** (env.num_cells - 2 - cells), atol=0.1)
 
 
 class IllegalWins(TicTacToe):
