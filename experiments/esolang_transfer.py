@@ -39,7 +39,7 @@ from esolang.lessons import Lessons
 from esolang.problems import cases, ladder
 from esolang.problems.coding import Coding
 from esolang.transfer import Braked, Part
-from rl_pretrain import arms, checkpoint, command_line, devices, json_file, loop, success
+from rl_pretrain import arms, checkpoint, command_line, devices, json_file, loop, success, together
 from rl_pretrain.arms import Arm, Budget, Everything, Training
 from rl_pretrain.checkpoint import Run, RunError
 from rl_pretrain.interrupt import Stop, catch_signals
@@ -66,6 +66,8 @@ class Config:
     """The first of the seeds."""
     num_seeds: int = 3
     """Reasoners of each kind."""
+    at_once: int = 0
+    """Trainings that go on at the same time; 0 for one on each core where there is no accelerator, else one."""
     sources: tuple[str, ...] = ("stack_machine:rpt", "stack_machine:spt-trace", "reverse:rpt", "reverse:spt-answer")
     """Task and arm: rpt, spt-answer or spt-trace."""
     parts: tuple[Part, ...] = ("trunk", "attention")
@@ -100,6 +102,7 @@ class Config:
         a_name(self.name)
         at_least(1, self, "num_seeds", "pretrain_iterations", "iterations", "num_places", "capacity", "act_steps")
         at_least(1, self, "num_examples", "width", "num_layers", "save_every")
+        at_least(0, self, "at_once")
         for source in self.sources:
             read_source(source)
         for target in self.targets:
@@ -196,22 +199,17 @@ def main(config: Config) -> None:
     """Every source once, then all reasoners side by side on every target, then the table."""
     devices.use_small_products()
     devices.use_compilation_cache()
+    at_once = config.at_once or together.fitting()
     with catch_signals() as stop:
-        learnt: dict[str, Any] = {}
-        for source in config.sources:
-            learnt[source] = pretrain(config, source, stop)
-            if learnt[source] is None:
-                return say_stopped(stop)
-        results = []
-        for target in config.targets:
-            results.append(learn_target(config, target, learnt, stop))
-            if results[-1] is None:
-                return say_stopped(stop)
-    report(config, results)
-
-
-def say_stopped(stop: Stop) -> None:
-    print(f"stopped by {stop.signal}; to go on: the same command with --resume")
+        sources = [functools.partial(pretrain, config, source, stop) for source in config.sources]
+        weights = together.do(sources, at_once, stop, lambda _: None)
+        learnt = dict(zip(config.sources, weights or (), strict=False))
+        targets = [functools.partial(learn_target, config, target, learnt, stop) for target in config.targets]
+        results = together.do(targets, at_once, stop, lambda result: print(line(config, result), flush=True))
+    if results is None:
+        print(f"stopped by {stop.signal}; to go on: the same command with --resume")
+    else:
+        report(config, results)
 
 
 def pretrain(config: Config, name: str, stop: Stop) -> Any | None:
@@ -285,7 +283,6 @@ def learn_target(config: Config, name: str, learnt: dict[str, Any], stop: Stop) 
     result = {"target": name, "success": by_learner(end.success), "reached": by_learner(end.reached)}
     result |= {"steps_per_iteration": steps, "seconds": trained.seconds}
     json_file.replace(RUNS / config.name / f"target-{slug(name)}" / "result.json", json_file.dumps(result) + "\n")
-    print(line(config, result), flush=True)
     return result
 
 
@@ -324,7 +321,7 @@ def open_run(config: Config, name: str) -> Run:
     """The directory of one training, for this process alone. Raises RunError where it holds another run."""
     directory = RUNS / config.name / slug(name)
     settings = dataclasses.asdict(config) | {"part": name}
-    del settings["resume"]
+    del settings["resume"], settings["at_once"]
     versions = {"jax": jax.__version__, "reward-pretraining": version("reward-pretraining")}
     resume = config.resume and (directory / "config.json").exists()
     return checkpoint.open_run(directory, settings, versions, resume=resume, may_differ=("targets",))

@@ -53,6 +53,7 @@ from rl_pretrain import (
     policy_gradient,
     practice,
     success,
+    together,
 )
 from rl_pretrain.checkpoint import Run, RunError
 from rl_pretrain.interrupt import Stop, catch_signals
@@ -79,6 +80,8 @@ class Config:
     """The first of the seeds."""
     num_seeds: int = 5
     """Reasoners trained side by side, each from its own weights and on its own instances."""
+    at_once: int = 0
+    """Trainings that go on at the same time; 0 for one on each core where there is no accelerator, else one."""
 
     tasks: tuple[str, ...] = ("copy", "reverse")
     """Names of tasks that are read, see curricula/README.md."""
@@ -118,7 +121,7 @@ class Config:
     def __post_init__(self):
         a_name(self.name)
         at_least(1, self, "num_seeds", "capacity", "iterations", "num_places", "num_steps", "save_every", "num_exam")
-        at_least(0, self, "patience", "read_iterations")
+        at_least(0, self, "patience", "read_iterations", "at_once")
         known = [task.name for task in every_task()]
         for name in self.tasks:
             if name not in known:
@@ -177,17 +180,17 @@ def main(config: Config) -> None:
     """Every reasoner on every task, then the table."""
     devices.use_small_products()
     devices.use_compilation_cache()
-    results = []
+    tasks = [next(task for task in every_task() if task.name == name) for name in config.tasks]
     with catch_signals() as stop:
-        for name, reasoner in itertools.product(config.tasks, reasoners(config)):
-            task = next(task for task in every_task() if task.name == name)
-            result = train_and_examine(config, task, reasoner, stop)
-            if result is None:
-                print(f"stopped by {stop.signal}; to go on: the same command with --resume")
-                return
-            results.append(result)
-            print(line(result))
-    report(config, results)
+        jobs = [
+            functools.partial(train_and_examine, config, task, reasoner, stop)
+            for task, reasoner in itertools.product(tasks, reasoners(config))
+        ]
+        results = together.do(jobs, config.at_once or together.fitting(), stop, lambda result: print(line(result)))
+    if results is None:
+        print(f"stopped by {stop.signal}; to go on: the same command with --resume")
+    else:
+        report(config, results)
 
 
 def reasoners(config: Config) -> list[Reasoner]:
@@ -377,7 +380,7 @@ def keys_of(config: Config, i: int) -> jax.Array:
 def open_run(config: Config, directory: Path, task: Stream, reasoner: Reasoner) -> Run:
     """The directory of one training, for this process alone. Raises RunError where it holds another run."""
     settings = dataclasses.asdict(config) | {"task": task.name, "reasoner": dataclasses.asdict(reasoner)}
-    for which in ("resume", "tasks", "windows", "memories", "with_peers"):  # of the whole, not of this part
+    for which in ("resume", "at_once", "tasks", "windows", "memories", "with_peers"):  # of the whole, not of this part
         del settings[which]
     versions = {"jax": jax.__version__, "reward-pretraining": version("reward-pretraining")}
     resume = config.resume and (directory / "config.json").exists()

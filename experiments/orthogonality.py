@@ -41,7 +41,7 @@ from curricula.scratchpad import Scratchpad
 from curricula.stream import Instance, Script, Stream
 from curricula.tasks.orthogonality import ChoiceKnobs, orthogonal_choice
 from curricula.vocabulary import NUM_TOKENS
-from rl_pretrain import arms, checkpoint, command_line, devices, exam, json_file, loop, success
+from rl_pretrain import arms, checkpoint, command_line, devices, exam, json_file, loop, success, together
 from rl_pretrain.arms import Arm, Budget
 from rl_pretrain.checkpoint import Run, RunError
 from rl_pretrain.interrupt import Stop, catch_signals
@@ -68,6 +68,8 @@ class Config:
     """The first of the seeds."""
     num_seeds: int = 5
     """Reasoners trained side by side."""
+    at_once: int = 0
+    """Trainings that go on at the same time; 0 for one on each core where there is no accelerator, else one."""
     dimension: int = 3
     """Entries of a vector."""
     range: int = 5
@@ -97,6 +99,7 @@ class Config:
         a_name(self.name)
         at_least(1, self, "num_seeds", "num_fixed", "num_fresh", "iterations", "num_places", "width", "num_layers")
         at_least(1, self, "save_every", "num_exam")
+        at_least(0, self, "at_once")
         at_least(2, self, "dimension")
         if not 1 <= self.range <= 8:
             raise SettingError(f"range must be from 1 to 8, got {self.range}")
@@ -159,18 +162,18 @@ def main(config: Config) -> None:
     """Every arm in every regime, then the table."""
     devices.use_small_products()
     devices.use_compilation_cache()
-    results = []
+    worlds = {regime: make_world(config, regime) for regime in config.regimes}
     with catch_signals() as stop:
-        for regime in config.regimes:
-            world = make_world(config, regime)
-            for way in ways_of(config):
-                result = learn_and_answer(config, world, regime, way, stop)
-                if result is None:
-                    print(f"stopped by {stop.signal}; to go on: the same command with --resume")
-                    return
-                results.append(result)
-                print(" | ".join(cells(config, result)), flush=True)
-    report(config, results)
+        jobs = [
+            functools.partial(learn_and_answer, config, worlds[regime], regime, way, stop)
+            for regime, way in itertools.product(config.regimes, ways_of(config))
+        ]
+        at_once = config.at_once or together.fitting()
+        results = together.do(jobs, at_once, stop, lambda result: print(" | ".join(cells(config, result)), flush=True))
+    if results is None:
+        print(f"stopped by {stop.signal}; to go on: the same command with --resume")
+    else:
+        report(config, results)
 
 
 def make_world(config: Config, regime: Regime) -> World:
@@ -298,7 +301,7 @@ def open_run(config: Config, regime: Regime, way: Way) -> Run:
     """The directory of one training, for this process alone. Raises RunError where it holds another run."""
     directory = RUNS / config.name / f"{regime}-{way.name}".replace(", ", "-").replace(" ", "-")
     settings = dataclasses.asdict(config) | {"regime": regime, "way": dataclasses.asdict(way)}
-    for which in ("resume", "regimes", "kl_weights"):  # of the whole, not of this part
+    for which in ("resume", "at_once", "regimes", "kl_weights"):  # of the whole, not of this part
         del settings[which]
     versions = {"jax": jax.__version__, "reward-pretraining": version("reward-pretraining")}
     return checkpoint.open_run(

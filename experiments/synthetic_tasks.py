@@ -57,7 +57,7 @@ from curricula.split import Split
 from curricula.stream import Stream
 from curricula.tasks import every_act, every_task
 from curricula.vocabulary import FIRST_SYMBOL, NUM_TOKENS
-from rl_pretrain import arms, checkpoint, command_line, devices, exam, json_file, loop, success
+from rl_pretrain import arms, checkpoint, command_line, devices, exam, json_file, loop, success, together
 from rl_pretrain.arms import Arm, Budget, Cost, Training
 from rl_pretrain.checkpoint import Run, RunError
 from rl_pretrain.interrupt import Stop, catch_signals
@@ -91,6 +91,9 @@ class Config:
     """Reasoners trained side by side, each from its own weights and on its own instances."""
     devices: int = 1
     """Devices that share the episodes and the demonstrations of every reasoner, gradients averaged over them."""
+    at_once: int = 0
+    """Trainings that go on at the same time; 0 for one on each core where there is no accelerator, else one.
+    With several devices always one."""
 
     tasks: tuple[str, ...] = ("copy", "reverse")
     """Names of tasks, see curricula/README.md. Names joined by + are learnt together; `:tape` or `:stack` behind a name
@@ -136,7 +139,7 @@ class Config:
         a_name(self.name)
         at_least(1, self, "num_seeds", "devices", "width", "num_layers", "iterations", "num_places", "save_every")
         at_least(1, self, "num_examples", "num_exam", "max_exam_steps", "group")
-        at_least(0, self, "num_steps", "noise")
+        at_least(0, self, "num_steps", "noise", "at_once")
         if not self.tasks or not self.arms or not self.schedules:
             raise SettingError("tasks, arms and schedules must name at least one each")
         if self.num_places % self.devices:
@@ -305,16 +308,14 @@ def main(config: Config) -> None:
     devices.use(config.devices)
     devices.use_small_products()
     devices.use_compilation_cache()
-    results = []
+    at_once = 1 if config.devices > 1 else config.at_once or together.fitting()  # of two sums over devices one waits
     with catch_signals() as stop:
-        for lesson in lessons_of(config):
-            result = learn_and_answer(config, lesson, stop)
-            if result is None:
-                print(f"stopped by {stop.signal}; to go on: the same command with --resume")
-                return
-            results.append(result)
-            print(line(result, config.num_exam), flush=True)
-    report(config, results)
+        jobs = [functools.partial(learn_and_answer, config, lesson, stop) for lesson in lessons_of(config)]
+        results = together.do(jobs, at_once, stop, lambda result: print(line(result, config.num_exam), flush=True))
+    if results is None:
+        print(f"stopped by {stop.signal}; to go on: the same command with --resume")
+    else:
+        report(config, results)
 
 
 def lessons_of(config: Config) -> list[Lesson]:
@@ -570,7 +571,7 @@ def open_run(config: Config, lesson: Lesson) -> Run:
     directory = RUNS / config.name / lesson.name
     settings = dataclasses.asdict(config) | {"task": lesson.spec.name, "way": dataclasses.asdict(lesson.way)}
     settings["schedule"] = lesson.schedule
-    for which in ("resume", "tasks", "arms", "schedules", "kl_weights"):  # of the whole, not of this part
+    for which in ("resume", "at_once", "tasks", "arms", "schedules", "kl_weights"):  # of the whole, not of this part
         del settings[which]
     versions = {"jax": jax.__version__, "reward-pretraining": version("reward-pretraining")}
     resume = config.resume and (directory / "config.json").exists()

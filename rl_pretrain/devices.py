@@ -63,9 +63,14 @@ def describe(devices: Devices) -> str:
     together = f" in {jax.process_count()} processes" if jax.process_count() > 1 else ""
     if devices[0].platform != "cpu":
         return " + ".join(f"{count} × {kind}" for kind, count in _count_kinds(devices).items()) + together
-    cores = _num_cores()
+    cores = num_cores()
     noun = "CPU device" if len(devices) == 1 else "virtual CPU devices"
     return f"{len(devices)} {noun} on {cores} core{'s' * (cores != 1)}{together}"
+
+
+def num_cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def use_compilation_cache(path: str | os.PathLike | None = None) -> Path | None:
@@ -169,7 +174,7 @@ def _give_threads(num_devices: int) -> None:
     with two devices on two cores). NPROC is where XLA reads the size of the pool; the longer time-out is for machines
     under load.
     """
-    os.environ.setdefault("NPROC", str(_num_cores() + 2 * num_devices))
+    os.environ.setdefault("NPROC", str(num_cores() + 2 * num_devices))
     flags = os.environ.get("XLA_FLAGS", "")
     if "collective_call_terminate_timeout" not in flags:
         flags += " --xla_cpu_collective_call_terminate_timeout_seconds=1200"
@@ -186,10 +191,6 @@ def use_small_products() -> None:
     flags = os.environ.get("XLA_FLAGS", "")
     if "xla_cpu_multi_thread_eigen" not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
-
-
-def _num_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _sharding(devices: Devices) -> NamedSharding:

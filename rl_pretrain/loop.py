@@ -56,7 +56,7 @@ def go_on(
         seconds, is_done = restored.meta["seconds"], restored.meta["is_done"]
     with (
         metrics.Metrics(run.directory, iteration=done) as writer,
-        Progress(title, total, start=done, brief=brief, notice=lambda: str(stop)) as progress,
+        Progress(title, total, done, brief=brief, label=title, notice=lambda: str(stop)) as progress,
     ):
         for i in range(done, done if is_done else total):
             started = time.monotonic()

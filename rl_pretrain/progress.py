@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from rich import box
+from rich import box, get_console
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -35,8 +35,10 @@ class Progress:
       history: metrics drawn as a small curve beside their latest value.
       past: metrics of iterations done already, oldest first, to go on with the curves of a resumed run.
       brief: metrics in the line for each iteration where there is no terminal; default all.
+      label: put before the line for each iteration where there is no terminal, to tell runs from one another that go
+        on at the same time.
       notice: asked several times a second for a line to show in the terminal, such as `lambda: str(stop)`.
-      console: where to show it; default standard output.
+      console: where to show it; default rich's own on standard output, which shows several displays at once.
     """
 
     def __init__(
@@ -48,12 +50,14 @@ class Progress:
         history: Sequence[str] = (),
         past: Iterable[Mapping[str, Any]] = (),
         brief: Sequence[str] | None = None,
+        label: str = "",
         notice: Callable[[], str] = str,
         console: Console | None = None,
     ):
         self._title, self._total, self._done, self._facts = title, total, start, dict(facts or {})
         self._history, self._brief, self._notice = {name: [] for name in history}, brief, notice
-        self._console = console or Console()
+        self._label = f"{label}: " if label else ""
+        self._console = console or get_console()
         self._is_unicode = self._console.encoding.lower().startswith("utf")
         self._spinner = Spinner("dots" if self._is_unicode else "line")
         self._activity = ""
@@ -89,7 +93,7 @@ class Progress:
         if self._live is None:
             names = [name for name in (metrics if self._brief is None else self._brief) if name in metrics]
             numbers = [f"{_label(name)} {_value(metrics, name)}" for name in _without_bounds(names)]
-            self.say("  ".join([f"iteration {iteration}/{self._total}", *numbers, self._times()]))
+            self.say("  ".join([f"{self._label}iteration {iteration}/{self._total}", *numbers, self._times()]))
 
     def doing(self, activity: str) -> None:
         """Tells what is going on within an iteration, such as `self-play`; shown in a terminal only."""
