@@ -79,13 +79,13 @@ class Config:
     """Instances of the regime `fixed`."""
     num_fresh: int = 8192
     """Demonstrations of the regime `fresh`; reward never sees an instance twice but by chance."""
-    kl_weights: tuple[float, ...] = (0.0, 0.5)
+    kl_weights: tuple[float, ...] = (0.5,)
     """Of the arms that begin as spt and go on by reward; the paper has 0.5."""
-    iterations: int = 400
+    iterations: int = 200
     """Rollouts, or as many tokens of demonstrations."""
     num_places: int = 64
     """Episodes side by side, for each seed."""
-    width: int = 64
+    width: int = 32
     """Features of the network's layers."""
     num_layers: int = 2
     save_every: int = 100
