@@ -101,3 +101,11 @@ def test_importing_a_library_starts_no_device(library):
     command = [sys.executable, "-c", IMPORT_ALL, library, *STARTS_DEVICES]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("library", ["go_env", "curricula", "esolang"])
+def test_importing_a_library_takes_less_than_a_second_beyond_jax(library):
+    """Seconds of CPU, so that a busy machine does not count."""
+    code = f"import time, jax.numpy; start = time.process_time(); import {library}; print(time.process_time() - start)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
+    assert float(result.stdout) < 1
