@@ -175,7 +175,7 @@ def _run_all(options: Options, batch: Batch) -> Run:
         )
         state, memory = lax.while_loop(
             lambda carry: carry[0].status[0] == RUNNING,
-            lambda carry: machine.play_round(*carry, inputs, options),
+            lambda carry: machine.play_on(*carry, inputs, options),
             (machine.begin(zero, one.seed, options), memory),
         )
         value = lax.bitcast_convert_type(memory.value, jnp.int32)  # low half first

@@ -1,0 +1,174 @@
+"""What each option of self-play is worth: players trained with it against players without, for as many FLOPs.
+
+    python experiments/ablations.py                                  # 5×5, three seeds
+    python experiments/ablations.py --options brief growing --size=7
+
+For every seed `go_9x9.py` trains a player with none of the options and one with each. A run of a few iterations first
+tells what an iteration costs with an option; its player then trains for as many iterations as cost what the plain
+player's did. At the end each meets the plain player of its seed, both colours on the same random openings. Every
+training is a command that is shown; those that have ended are not repeated by --resume.
+"""
+
+import dataclasses
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+from go_env import Go
+from rl_pretrain import command_line, devices, evaluate, json_file, success, trained
+from rl_pretrain.run_directory import RunError
+from rl_pretrain.search import SearchConfig
+from rl_pretrain.settings import SettingError, a_name, at_least
+
+RUNS, GO_RUNS = Path("runs/ablations"), Path("runs/go_9x9")
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "brief": ("--selfplay.full-share=0.25", "--selfplay.brief-simulations=4"),  # most searches small, not learnt from
+    "growing": ("--growth", "4", "8", "16"),  # simulations
+    "random": ("--selfplay.random-share=0.1",),  # of the first moves
+    "komi": ("--komi-spread=3",),
+    "best-moves": ("--selfplay.num-sampled-moves=0",),  # from the first move on, none by its visits
+    "rescaled": ("--search.rescale-values", "--search.value-scale=0.1"),
+    "no-symmetries": ("--no-symmetries",),
+}
+PROBE = 3
+"""Iterations that tell what one costs, as many as `growing` has parts."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings of the experiment."""
+
+    name: str
+    """The experiment lives in runs/ablations/<name>, its runs in runs/go_9x9/<name>-…; default: the preset's name."""
+    resume: bool = False
+    """Go on with the experiment of this name; begin it, if there is none."""
+    num_seeds: int = 3
+    """Players of each kind."""
+    options: tuple[str, ...] = tuple(OPTIONS)
+    """What is tried."""
+    base: str = "cpu"
+    """Preset of go_9x9.py, for all that is not said here."""
+    size: int = 5
+    """Edge of the board."""
+    iterations: int = 20
+    """Of the plain player."""
+    num_pairs: int = 64
+    """Pairs of games against the plain player, for each seed."""
+    simulations: int = 16
+    """Search of both in these games."""
+    opening_moves: int = 4
+    """Random moves before them."""
+
+    def __post_init__(self):
+        a_name(self.name)
+        at_least(1, self, "num_seeds", "iterations", "num_pairs", "simulations")
+        at_least(0, self, "opening_moves")
+        for option in self.options:
+            if option not in OPTIONS:
+                raise SettingError(f"unknown option {option!r}; choose from {', '.join(OPTIONS)}")
+
+
+PRESETS = {
+    "cpu": Config(name="options"),
+    "tiny": Config(
+        name="tiny",
+        base="tiny",
+        num_seeds=2,
+        options=("brief", "no-symmetries"),
+        iterations=3,
+        num_pairs=2,
+        simulations=4,
+    ),
+}
+
+
+class Result(NamedTuple):
+    """An option, seed by seed."""
+
+    option: str
+    iterations: list[int]
+    flops: list[float]  # relative to the plain player's
+    scores: list[float]  # against it
+
+
+def main(config: Config) -> None:
+    """Trains everybody, lets them play, prints the table."""
+    directory = RUNS / config.name
+    plain = [train(config, "plain", seed, config.iterations) for seed in range(config.num_seeds)]
+    results = []
+    for option in config.options:
+        probe = train(config, option, 0, PROBE, prefix="probe-")  # costs do not depend on the seed
+        iterations = [max(1, round(PROBE * flops(base) / flops(probe))) for base in plain]
+        runs = [train(config, option, seed, num) for seed, num in enumerate(iterations)]
+        costs = [flops(run) / flops(base) for run, base in zip(runs, plain, strict=True)]
+        scores = [play(config, run, base, seed) for seed, (run, base) in enumerate(zip(runs, plain, strict=True))]
+        results.append(Result(option, iterations, costs, scores))
+        print(row(config, results[-1]), flush=True)
+    report(config, directory, results)
+
+
+def train(config: Config, option: str, seed: int, iterations: int, prefix: str = "") -> Path:
+    """Runs go_9x9.py, unless it has; returns its run directory."""
+    run = GO_RUNS / f"{config.name}-{prefix}{option}-{seed}"
+    settings = {"preset": config.base, "name": run.name, "size": config.size, "seed": seed, "iterations": iterations}
+    command = [*(f"--{name}={value}" for name, value in settings.items()), *OPTIONS.get(option, ())]
+    command += ["--final-matches=1", f"--eval-every={iterations}", "--resume"]
+    if run.exists() and not config.resume:
+        raise RunError(f"{run} exists; go on with --resume, or choose another --name")
+    if not (run / "result.json").exists():
+        print(f"\n$ {shlex.join(['python', 'experiments/go_9x9.py', *command])}", flush=True)
+        subprocess.run([sys.executable, str(Path(__file__).with_name("go_9x9.py")), *command], check=True)
+    return run
+
+
+def flops(run: Path) -> float:
+    """Operations of a training."""
+    return json.loads((run / "result.json").read_text())["spent"]["flops"]
+
+
+def play(config: Config, run: Path, other: Path, seed: int) -> float:
+    """Score of a run's player against another's."""
+    env = Go(config.size)
+    search = SearchConfig(num_simulations=config.simulations, gumbel_scale=0.0)
+    players = [evaluate.searcher(env, trained.load(path).predict, search) for path in (run, other)]
+    opening_key, play_key = jax.random.split(jax.random.key(seed))
+    openings = evaluate.random_openings(env, opening_key, config.num_pairs, config.opening_moves)
+    match = jax.jit(lambda key: evaluate.play_match(env, players[0], players[1], openings, key, env.move_limit))
+    return evaluate.score(match(play_key)).mean
+
+
+def row(config: Config, result: Result) -> str:
+    """A line of the table."""
+    estimate = success.over_seeds(result.scores, config.num_pairs)
+    seeds = " ".join(f"{score:.2f}" for score in result.scores)
+    cost = sum(result.flops) / len(result.flops)
+    return f"| {result.option} | {result.iterations[0]} | {cost:.2f} | {seeds} | {estimate} |"
+
+
+def report(config: Config, directory: Path, results: list[Result]) -> None:
+    """The table for people, and all numbers as JSON."""
+    head = "| option | iterations | FLOPs / plain | score vs plain, by seed | mean [95 %] |\n|---|---|---|---|---|"
+    table = "\n".join([head, *(row(config, result) for result in results)]) + "\n"
+    directory.mkdir(parents=True, exist_ok=True)
+    settings: dict[str, Any] = {"config": dataclasses.asdict(config), "hardware": devices.describe(jax.devices()[:1])}
+    kept = settings | {"results": [result._asdict() for result in results]}
+    json_file.replace(directory / "results.json", json_file.dumps(kept, indent=2) + "\n")
+    json_file.replace(directory / "table.md", table)
+    print(f"\n{table}\n{config.size}×{config.size}, plain {config.iterations} iterations, {config.num_seeds} seeds,")
+    print(f"{config.num_pairs} pairs each at {config.simulations} simulations; saved in {directory}")
+
+
+if __name__ == "__main__":
+    try:
+        main(command_line.parse(sys.argv[1:], PRESETS, __doc__, "cpu"))
+    except (SettingError, RunError) as error:
+        sys.exit(f"ablations.py: {error}")
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"ablations.py: go_9x9.py ended with {error.returncode}; to go on: the same command with --resume")
+    except KeyboardInterrupt:
+        sys.exit("stopped; to go on: the same command with --resume")
