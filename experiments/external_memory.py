@@ -7,7 +7,7 @@ of "General Intelligence Requires Reward-based Pretraining" (ICML 2025) as far a
 what they need of the memory, promotion on success; see `learn_stage_by_stage`.
 
 Presets (every setting can be changed by its flag):
-  demo   copy and reverse with a tape, window 1, five seeds: under three minutes on two CPU cores, peers included
+  demo   copy and reverse with a tape, window 1, five seeds: under two minutes on two CPU cores, peers included
   grid   windows 1, 2, 4 with every memory
   tiny   seconds, for tests
 """
