@@ -226,10 +226,10 @@ PRESETS = {
     ),
     "search": Config(
         name="search",
-        tasks=("emit_counter", "swap_sort", "countdown"),
+        tasks=("tape_copy", "swap_sort", "emit_counter"),
         arms=("search", "rpt"),
         num_seeds=3,
-        iterations=30,  # each as dear as sixteen of rpt's or more: every move is searched for
+        iterations=60,  # each as dear as sixteen of rpt's or more: every move is searched for
     ),
     "tiny": Config(
         name="tiny",
