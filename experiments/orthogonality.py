@@ -81,7 +81,7 @@ class Config:
     """Demonstrations of the regime `fresh`; reward never sees an instance twice but by chance."""
     kl_weights: tuple[float, ...] = (0.5,)
     """Of the arms that begin as spt and go on by reward; the paper has 0.5."""
-    iterations: int = 200
+    iterations: int = 100
     """Rollouts, or as many tokens of demonstrations."""
     num_places: int = 64
     """Episodes side by side, for each seed."""
