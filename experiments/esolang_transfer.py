@@ -11,7 +11,7 @@ its weights come from differs:
   a source        its trunk, or its attention only, put into random weights; all of it goes on learning
 
 Presets (every setting can be changed by its flag):
-  cpu    four sources, four targets, three seeds: about a quarter of an hour on two CPU cores
+  cpu    four sources, four targets, three seeds: seven minutes on two CPU cores
   tiny   seconds, for tests
 """
 
