@@ -14,7 +14,7 @@ Arms:
   spt-trace, rft   the same, with room to write
 
 Presets (every setting can be changed by its flag):
-  cpu    five seeds, about a quarter of an hour on two CPU cores
+  cpu    five seeds
   tiny   seconds, for tests
 """
 
