@@ -25,7 +25,7 @@ test-soak: .venv/installed-tests  ## an hour of runs that stop and go on: memory
 	SOAK_SECONDS=$${SOAK_SECONDS:-3600} $(PYTEST) -q -s -m slow tests/test_soak.py
 
 notebooks: .venv/installed-notebooks  ## runs all of them from top to bottom
-	$(PYTEST) -q tests/test_notebooks.py
+	$(PYTEST) -q -n 2 tests/test_notebooks.py
 
 docs: .venv/installed-docs  ## the site, in dist/docs; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
