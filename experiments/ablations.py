@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import jax
 
 from go_env import Go
-from rl_pretrain import command_line, devices, evaluate, json_file, success, trained
+from rl_pretrain import command_line, evaluate, json_file, success, trained
 from rl_pretrain.run_directory import RunError
 from rl_pretrain.search import SearchConfig
 from rl_pretrain.settings import SettingError, a_name, at_least
@@ -126,9 +126,14 @@ def train(config: Config, option: str, seed: int, iterations: int, prefix: str =
     return run
 
 
+def result_of(run: Path) -> dict[str, Any]:
+    """What a training came to."""
+    return json.loads((run / "result.json").read_text())
+
+
 def flops(run: Path) -> float:
     """Operations of a training."""
-    return json.loads((run / "result.json").read_text())["spent"]["flops"]
+    return result_of(run)["spent"]["flops"]
 
 
 def play(config: Config, run: Path, other: Path, seed: int) -> float:
@@ -155,7 +160,8 @@ def report(config: Config, directory: Path, results: list[Result]) -> None:
     head = "| option | iterations | FLOPs / plain | score vs plain, by seed | mean [95 %] |\n|---|---|---|---|---|"
     table = "\n".join([head, *(row(config, result) for result in results)]) + "\n"
     directory.mkdir(parents=True, exist_ok=True)
-    settings: dict[str, Any] = {"config": dataclasses.asdict(config), "hardware": devices.describe(jax.devices()[:1])}
+    hardware = result_of(GO_RUNS / f"{config.name}-plain-0")["hardware"]
+    settings = {"config": dataclasses.asdict(config), "hardware": hardware}
     kept = settings | {"results": [result._asdict() for result in results]}
     json_file.replace(directory / "results.json", json_file.dumps(kept, indent=2) + "\n")
     json_file.replace(directory / "table.md", table)
