@@ -10,6 +10,7 @@ accelerators the devices are virtual: they share its cores, so no more than thos
 import dataclasses
 import itertools
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, Literal
@@ -26,6 +27,7 @@ from rl_pretrain.learner import LearnConfig
 from rl_pretrain.networks.conv import ConvConfig, ConvNet
 from rl_pretrain.search import SearchConfig
 from rl_pretrain.selfplay import SelfplayConfig
+from rl_pretrain.settings import SettingError, at_least
 
 Scaling = Literal["strong", "weak"]
 
@@ -50,6 +52,11 @@ class Config:
     """Timed calls of each team, in turn."""
     search: SearchConfig = SearchConfig(num_simulations=16)
     network: ConvConfig = ConvConfig(num_blocks=2, num_channels=32)
+
+    def __post_init__(self):
+        at_least(1, self, "size", "num_games", "batch_size", "num_steps", "num_updates", "repeats")
+        if min(self.devices, default=0) < 1:
+            raise SettingError(f"devices must be some numbers from 1 up, got {self.devices}")
 
 
 class Team:
@@ -133,4 +140,7 @@ def report(rows: list[tuple[Team, float, float]]) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    try:
+        main(tyro.cli(Config, description=__doc__))
+    except (SettingError, ValueError) as error:  # ValueError: of Go, for a size that no board has
+        sys.exit(f"bench_scaling.py: {error}")
