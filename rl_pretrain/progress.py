@@ -5,8 +5,10 @@ with Progress("go_9x9", total=1000, facts={"devices": "4 × NVIDIA H200"}, histo
     progress.say("saved checkpoint 1")
 """
 
+import functools
 import itertools
 import math
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -65,21 +67,20 @@ class Progress:
         self._latest: dict[str, Any] = {}
         for metrics in past:
             self._remember({name: value for name, value in metrics.items() if name not in ("iteration", "time")})
-        self._live = None
-        if self._console.is_terminal and not self._console.is_dumb_terminal:
-            self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=4)
+        has_screen = self._console.is_terminal and not self._console.is_dumb_terminal
+        self._screen = _screen(self._console) if has_screen else None
 
     def __enter__(self) -> "Progress":
-        if self._live is not None:
-            self._live.start()
+        if self._screen is not None:
+            self._screen.show(self)
         else:
             self.say("  ".join([self._title, *(f"{label}: {fact}" for label, fact in self._facts.items())]))
         return self
 
     def __exit__(self, *_: Any) -> None:
         self._activity = ""
-        if self._live is not None:
-            self._live.stop()  # leaves the last state and gives the cursor back, also when an exception passes
+        if self._screen is not None:
+            self._screen.leave(self)  # gives the cursor back, also when an exception passes
 
     def update(self, iteration: int, metrics: Mapping[str, Any]) -> None:
         """Takes in that `iteration` iterations are done, with their numbers, or text, by name.
@@ -90,7 +91,7 @@ class Progress:
         self._done = iteration
         self._clock.tick(iteration)
         self._remember(metrics)
-        if self._live is None:
+        if self._screen is None:
             names = [name for name in (metrics if self._brief is None else self._brief) if name in metrics]
             numbers = [f"{_label(name)} {_value(metrics, name)}" for name in _without_bounds(names)]
             self.say("  ".join([f"{self._label}iteration {iteration}/{self._total}", *numbers, self._times()]))
@@ -101,7 +102,7 @@ class Progress:
 
     def say(self, message: str) -> None:
         """Prints a line that stays, above the live display."""
-        if self._live is not None:
+        if self._screen is not None:
             self._console.print(self._text(message))
         else:
             print(self._text(message).plain, file=self._console.file, flush=True)
@@ -112,7 +113,8 @@ class Progress:
             if isinstance(metrics.get(name), int | float):
                 values.append(float(metrics[name]))
 
-    def _render(self) -> RenderableType:
+    def render(self) -> RenderableType:
+        """The present state, for a terminal."""
         parts: list[RenderableType] = [self._facts_table(), self._bar(), self._numbers()]
         if self._activity:
             self._spinner.update(text=self._text(self._activity))
@@ -163,6 +165,43 @@ class Progress:
     def _text(self, text: str, style: str = "") -> Text:
         """Text without markup that the terminal can show, whatever its encoding."""
         return Text(text.encode(self._console.encoding, "replace").decode(self._console.encoding), style)
+
+
+class Screen:
+    """The live display of a terminal, shared by all runs that go on at the same time: rich has a stack of displays, of
+    which the first must be the last to end."""
+
+    def __init__(self, console: Console):
+        self._console, self._lock = console, threading.Lock()
+        self._shown: list[Progress] = []
+        self._live: Live | None = None
+
+    def show(self, progress: Progress) -> None:
+        """Adds a run below the others."""
+        with self._lock:
+            self._shown.append(progress)
+            if self._live is None:
+                self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=4)
+                self._live.start()
+
+    def leave(self, progress: Progress) -> None:
+        """Leaves the last state of a run where it is, above those that go on."""
+        with self._lock:
+            if self._live is not None and self._shown == [progress]:
+                self._live.stop()
+                self._live = None
+                self._shown.remove(progress)
+            else:
+                self._shown.remove(progress)
+                self._console.print(progress.render())
+
+    def _render(self) -> RenderableType:
+        return Group(*(progress.render() for progress in self._shown))
+
+
+@functools.cache
+def _screen(console: Console) -> Screen:
+    return Screen(console)
 
 
 class Clock:

@@ -1,5 +1,6 @@
 """The display: true numbers in any terminal or none, and a terminal as it was when the run ends."""
 
+import contextlib
 import io
 import os
 import pty
@@ -128,6 +129,26 @@ def test_messages_stay_above_the_live_display_and_markup_in_them_is_text():
         progress.say("saved [bold]checkpoint[/bold] 40")
     text = shown(file)
     assert text.index("saved [bold]checkpoint[/bold] 40") < text.rindex("go_9x9")
+
+
+def test_runs_at_the_same_time_share_the_display_whichever_ends_first():
+    console, file = terminal()
+    first, second = (Progress(name, 10, console=console) for name in ("first", "second"))
+    with contextlib.ExitStack() as others:
+        with first:
+            others.enter_context(second)
+            first.update(9, {})
+            second.update(1, {})
+        with Progress("third", 10, console=console) as third:
+            third.update(7, {})
+            second.update(8, {})
+            time.sleep(0.6)  # two refreshes
+            during = shown(file)
+    assert "iteration 8 of 10" in during and "iteration 7 of 10" in during, "what began later is live, too"
+    text = shown(file)
+    ends = [text.rindex(f"iteration {i} of 10") for i in (9, 7, 8)]  # in the order in which they ended
+    assert ends == sorted(ends)
+    assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1, "the cursor goes and comes back once"
 
 
 def test_a_notice_and_the_activity_show_while_they_last():
