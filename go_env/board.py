@@ -8,8 +8,8 @@ stones, which one flood finds at once.
 What else was tried, by `experiments/bench_go_env.py` on two CPU cores (steps/s relative to what is here, simple ko,
 9×9 × 1024 games and 19×19 × 256):
 - For every stone the union of codes of its chain's liberties, of which none contains another (Sperner 1928), flooded
-  anew over the whole board: 0.8 and 0.5; with positional superko 0.65 and 0.6. It also makes a state larger by 108
-  and 836 bytes.
+  anew over the whole board: 0.8 and 0.5; with positional superko 0.65 and 0.6. It also makes a state larger by 96
+  and 760 bytes.
 - With those codes, sweeps of one point in each direction instead of the flood below: 0.7 and 0.5 of theirs; without
   handing on from word to word 0.8 and 0.5; shifts of 1, 2 and 4 to the west, or of 1 alone, 0.8 to 0.99.
 """

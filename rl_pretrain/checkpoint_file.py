@@ -103,7 +103,7 @@ def read(place: Path) -> Content:
         metrics = {name: float(value) for name, value in info["metrics"].items()}
         leaves.nested(arrays)  # there must be such a tree
         content = Content(arrays, kinds, impls, dict(info["meta"]), metrics)
-    except Exception as error:  # as above
+    except Exception as error:  # what was read may lead to any error, and every one means damage
         raise DamagedError(reason(error)) from error
     if changed:
         raise DamagedError(f"{changed[0]} is not what was written")
