@@ -288,7 +288,7 @@ AXES = Everything(
     train=shares.SAME,  # pyright: ignore[reportArgumentType]
     initial=shares.SAME,
     games=1,  # pyright: ignore[reportArgumentType]
-    replay=Replay(2, 2, 2, shares.SAME, shares.SAME),  # pyright: ignore[reportArgumentType]
+    replay=Replay(2, 2, 2, shares.SAME, shares.SAME, 2),  # pyright: ignore[reportArgumentType]
 )
 """Along which the shares of devices are joined and dealt anew when their number changes; spt lacks the last two."""
 
@@ -341,6 +341,8 @@ def prepare(config: Config) -> Setup:
             devices=pool,
             draw=functools.partial(draw, config.env),
             anchor_strength=fading(config) if config.kl else None,
+            ending=functools.partial(ending, config.env) if config.network.foretells_ending else lambda state: None,
+            apply_in_full=functools.partial(network.apply, in_full=True),  # pyright: ignore[reportArgumentType]
         )
         for number in config.growth or (config.search.num_simulations,)
     }
@@ -425,9 +427,8 @@ def begin(config: Config, setup: Setup) -> Everything:
 def read_source(config: Config) -> trained.Trained:
     """The run whose weights this one begins with."""
     source = trained.load(config.source)
-    wanted = json_file.plain(dataclasses.asdict(config.network))
-    if source.config["network"] != wanted:
-        raise SettingError(f"network must be that of {config.source}, {source.config['network']}, got {wanted}")
+    if source.network.config != config.network:
+        raise SettingError(f"network must be that of {config.source}, {source.network.config}, got {config.network}")
     return source
 
 
@@ -471,6 +472,14 @@ def draw(env: Go, key: jax.Array, rows: games.Rows, num: int) -> Example:
     seen = games.positions(env, rows, *games.draw(rows, key, num))
     policy = jax.nn.one_hot(seen.action, env.num_actions)
     return Example(seen.observation, seen.legal, policy, jnp.ones_like(seen.is_known), seen.value, seen.is_known)
+
+
+def ending(env: Go, state: State) -> jax.Array:
+    """How a finished game ended for the player who has just moved, float32 `[size² + 1]`: who owns each point, and last
+    how far it is won, the margin over twice the board's edge squeezed by tanh."""
+    mover = -state.to_play
+    owners = mover * env.area(state).reshape(-1)
+    return jnp.append(owners.astype(jnp.float32), jnp.tanh(mover * env.score(state) / (2 * env.size)))
 
 
 def play(
@@ -533,8 +542,9 @@ def cost(
     config: Config, setup: Setup, num_simulations: int, played: dict[str, Any], seconds: float, flops: Flops
 ) -> Spent:
     """What one iteration has cost. Nearly all operations of play are the network's, so they go with its evaluations."""
-    evaluations = int(played.get("evaluations", 0))
-    share = evaluations / max(1, config.moves_per_iteration * (1 + num_simulations))
+    renewed = 0 if config.arm == "spt" else config.selfplay.num_games * config.selfplay.reanalysed_steps
+    evaluations = int(played.get("evaluations", 0)) + renewed * (1 + num_simulations)
+    share = evaluations / max(1, (config.moves_per_iteration + renewed) * (1 + num_simulations))
     return Spent(
         seconds=seconds,
         device_seconds=seconds * len(setup.pool),

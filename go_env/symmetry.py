@@ -51,10 +51,14 @@ def random_symmetry(key: jax.Array, example: Example) -> Example:
     Args:
       key: for the draw.
       example: any NamedTuple with fields `observation` (`[size, size, planes]`), `policy` and `legal` (`[size² + 1]`);
-        other fields are kept as they are.
+        where there is a field `ending`, it is `[size² + 1]`, too, points and something that no symmetry changes; other
+        fields are kept as they are.
     """
     index = jax.random.randint(key, (), 0, NUM_SYMMETRIES)
+    ending = getattr(example, "ending", None)
+    moved = {} if ending is None else {"ending": transform_policy(ending, index)}
     return example._replace(
+        **moved,
         observation=transform_board(example.observation, index),
         policy=transform_policy(example.policy, index),
         legal=transform_policy(example.legal, index),

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from rl_pretrain import foresight
+from rl_pretrain.foresight import Foresight
 from rl_pretrain.replay import Example
 from rl_pretrain.search import mask_illegal
 from rl_pretrain.settings import SettingError, at_least
@@ -15,8 +17,9 @@ from rl_pretrain.settings import SettingError, at_least
 Weights = Any
 """A network's parameters: a pytree of arrays, such as flax makes."""
 
-Apply = Callable[[Weights, jax.Array], tuple[jax.Array, jax.Array]]
-"""Weights and observations `[batch, ...]` → logits `[batch, actions]` and values `[batch]`."""
+Apply = Callable[[Weights, jax.Array], tuple[Any, ...]]
+"""Weights and observations `[batch, ...]` → logits `[batch, actions]` and values `[batch]`; a third, `Foresight`, is
+learnt if it is there."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,13 +41,20 @@ class LearnConfig:
     """Gradients longer than this are shortened to it."""
     value_weight: float = 1.0
     """Weight of the value loss beside the policy loss."""
+    ending_weight: float = 1.0
+    """Weight of the loss of how games end, in networks that foretell it."""
+    soft_policy_weight: float = 8.0
+    """Weight of the loss of the flatter policy, in networks that have a head for it."""
+    soft_policy_temperature: float = 4.0
+    """How flat that policy is; 1 is the policy itself."""
     average_decay: float = 0.99
     """Decay per update of the moving average of the weights; self-play and evaluation use the average."""
 
     def __post_init__(self):
         at_least(1, self, "batch_size")
         at_least(0, self, "reuse", "learning_rate", "final_learning_rate", "num_warmup_updates", "weight_decay")
-        at_least(0, self, "max_gradient_norm", "value_weight", "average_decay")
+        at_least(0, self, "max_gradient_norm", "value_weight", "average_decay", "ending_weight", "soft_policy_weight")
+        at_least(1, self, "soft_policy_temperature")
         if self.average_decay >= 1:
             raise SettingError(f"average_decay must be less than 1, got {self.average_decay}")
 
@@ -87,7 +97,12 @@ def init(optimizer: optax.GradientTransformation, params: Weights) -> TrainState
 
 
 def losses(
-    apply: Apply, params: Weights, batch: Example, axis: str | None = None, reference: Weights | None = None
+    apply: Apply,
+    params: Weights,
+    batch: Example,
+    axis: str | None = None,
+    reference: Weights | None = None,
+    soft_temperature: float = 4.0,
 ) -> dict[str, jax.Array]:
     """Cross-entropy to the policy shown (that of search, or the move of a game), squared error to the outcome.
 
@@ -96,9 +111,9 @@ def losses(
     `axis`, so that the mean over devices is the mean over all positions.
 
     With a reference there is also `anchor_kl`, the mean KL(its policy ‖ policy) over legal actions; nothing flows back
-    to its weights.
+    to its weights. A network with foresight has losses of `foresight.losses`, too.
     """
-    logits, values = apply(params, batch.observation)
+    logits, values, *more = apply(params, batch.observation)
     log_policy = jax.nn.log_softmax(mask_illegal(logits, batch.legal))
     taught, known = _shares(batch.has_policy, axis), _shares(batch.has_value, axis)
     cross_entropy = -jnp.sum(batch.policy * log_policy, axis=-1)
@@ -113,6 +128,7 @@ def losses(
         "value_known": jnp.mean(batch.has_value.astype(jnp.float32)),
         "policy_accuracy": jnp.sum(taught * is_same),
     }
+    scalars |= foresight.losses(more[0] if more else Foresight(), batch, taught, known, soft_temperature)
     if reference is not None:
         held = apply(jax.lax.stop_gradient(reference), batch.observation)[0]
         held = jax.nn.log_softmax(mask_illegal(held, batch.legal))
@@ -147,8 +163,10 @@ def update(
     """
 
     def total_loss(params):
-        scalars = losses(apply, params, batch, axis, anchor and anchor.weights)
+        scalars = losses(apply, params, batch, axis, anchor and anchor.weights, config.soft_policy_temperature)
         total = scalars["policy_loss"] + config.value_weight * scalars["value_loss"]
+        total += config.ending_weight * scalars.get("ending_loss", 0.0)
+        total += config.soft_policy_weight * scalars.get("soft_policy_loss", 0.0)
         if anchor is not None:
             total += anchor.strength * scalars["anchor_kl"]
         return total, scalars

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from rl_pretrain import evaluate, learner, replay, selfplay
+from rl_pretrain import evaluate, learner, reanalysis, replay, selfplay
 from rl_pretrain.devices import AXIS, Devices, local
 from rl_pretrain.environment import Environment
 from rl_pretrain.evaluate import Match, MatchConfig
@@ -62,6 +62,8 @@ def compile_steps(
     devices: Devices,
     draw: Draw | None = None,
     anchor_strength: optax.Schedule | None = None,
+    ending: Callable[[Any], jax.Array | None] = lambda state: None,
+    apply_in_full: Apply | None = None,
 ) -> Steps:
     """Compiles (when first called) the steps for these devices, each with an equal share of games and batch.
 
@@ -71,6 +73,8 @@ def compile_steps(
       draw: positions out of what is shown, for `imitate` and `examine`, which cannot be called without it.
       anchor_strength: by number of updates so far, how much learning is held to the weights it is given; None for
         learning that is free.
+      ending: how a finished state ended in detail, to be foretold; as for `selfplay.play`.
+      apply_in_full: what learns in place of `apply`, with the same weights: a network with foresight.
 
     Raises:
       SettingError: games, batch or pairs cannot be shared out equally.
@@ -84,7 +88,7 @@ def compile_steps(
 
     def play_on(key, weights, games):
         predict = functools.partial(apply, weights)
-        return selfplay.play(env, predict, search_config, selfplay_config, key, games)
+        return selfplay.play(env, predict, search_config, selfplay_config, key, games, ending=ending)
 
     def begin(key, weights):
         games = selfplay.start(env, key, num_games)
@@ -93,12 +97,16 @@ def compile_steps(
 
     def play(key, weights, games, memory):
         games, trajectory = play_on(key, weights, games)
-        return games, replay.remember(memory, trajectory), jax.lax.psum(summarise(trajectory), AXIS)
+        memory = replay.remember(memory, trajectory)
+        if num_renewed := selfplay_config.reanalysed_steps:
+            predict, renew_key = functools.partial(apply, weights), jax.random.fold_in(key, 0)
+            memory = reanalysis.renew(env, predict, search_config, renew_key, memory, num_renewed)
+        return games, memory, jax.lax.psum(summarise(trajectory), AXIS)
 
     def learn_from(batch, key, state, held):
         batch = jax.vmap(augment)(jax.random.split(key, batch_size), batch)
         anchor = None if anchor_strength is None else Anchor(held, jnp.asarray(anchor_strength(state.num_updates)))
-        return learner.update(apply, optimizer, learn_config, state, batch, AXIS, anchor)
+        return learner.update(apply_in_full or apply, optimizer, learn_config, state, batch, AXIS, anchor)
 
     def learn(key, state, memory, held):
         sample_key, augment_key = jax.random.split(key)

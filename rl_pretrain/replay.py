@@ -1,12 +1,12 @@
 """A ring of recent play on the device that made it. Outcomes are filled in when a game's end arrives."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from rl_pretrain.selfplay import Trajectory
-from rl_pretrain.targets import returns
+from rl_pretrain.targets import endings, returns
 
 
 class Example(NamedTuple):
@@ -18,6 +18,7 @@ class Example(NamedTuple):
     has_policy: jax.Array  # bool []: whether it is worth learning
     value: jax.Array  # float32 []: the outcome for the player to move
     has_value: jax.Array  # bool []: whether the outcome is known yet
+    ending: jax.Array | None = None  # [things]: how the episode ended, for the player to move; holds if `has_value`
 
 
 class Replay(NamedTuple):
@@ -28,6 +29,7 @@ class Replay(NamedTuple):
     discount: jax.Array  # float32 [capacity, games]
     cursor: jax.Array  # int32 []
     size: jax.Array  # int32 []: rows that hold something
+    states: Any = None  # [capacity, games, ...]: to be searched anew, if self-play kept them
 
 
 def empty(trajectory: Trajectory, capacity: int) -> Replay:
@@ -54,6 +56,7 @@ def empty(trajectory: Trajectory, capacity: int) -> Replay:
         discount=ring(trajectory.discount),
         cursor=jnp.int32(0),
         size=jnp.int32(0),
+        states=jax.tree.map(ring, trajectory.state),
     )
 
 
@@ -66,13 +69,22 @@ def remember(replay: Replay, trajectory: Trajectory) -> Replay:
         return jax.lax.dynamic_update_slice_in_dim(ring, new, replay.cursor, axis=0)
 
     examples = jax.tree.map(write, replay.examples, _examples(trajectory))
+    states = jax.tree.map(write, replay.states, trajectory.state)
     reward = write(replay.reward, trajectory.reward)
     discount = write(replay.discount, trajectory.discount)
     cursor = (replay.cursor + num_steps) % capacity
+
+    def roll(tree, by):
+        return jax.tree.map(lambda x: jnp.roll(x, by, axis=0), tree)
+
     # Oldest first. Rows never written lie before all others then, and no sample is drawn from them.
-    value, has_value = returns(jnp.roll(reward, -cursor, axis=0), jnp.roll(discount, -cursor, axis=0))
-    examples = examples._replace(value=jnp.roll(value, cursor, axis=0), has_value=jnp.roll(has_value, cursor, axis=0))
-    return Replay(examples, reward, discount, cursor, jnp.minimum(replay.size + num_steps, capacity))
+    in_order = roll((reward, discount), -cursor)
+    value, has_value = roll(returns(*in_order), cursor)
+    examples = examples._replace(value=value, has_value=has_value)
+    if examples.ending is not None:
+        ending = endings(roll(examples.ending, -cursor), in_order[1])
+        examples = examples._replace(ending=roll(ending, cursor))
+    return Replay(examples, reward, discount, cursor, jnp.minimum(replay.size + num_steps, capacity), states)
 
 
 def sample(replay: Replay, key: jax.Array, batch_size: int) -> Example:
@@ -85,7 +97,7 @@ def sample(replay: Replay, key: jax.Array, batch_size: int) -> Example:
 
 
 def _examples(trajectory: Trajectory) -> Example:
-    """Half precision is enough for planes of 0 and 1, for komi and for probabilities, and halves the memory."""
+    """Half precision is enough for planes of 0 and 1, for komi, probabilities and endings, and halves the memory."""
     observation = trajectory.observation
     if jnp.issubdtype(observation.dtype, jnp.floating):
         observation = observation.astype(jnp.float16)
@@ -96,4 +108,5 @@ def _examples(trajectory: Trajectory) -> Example:
         has_policy=trajectory.is_full,
         value=jnp.zeros_like(trajectory.reward),
         has_value=jnp.zeros(trajectory.reward.shape, bool),
+        ending=None if trajectory.ending is None else trajectory.ending.astype(jnp.float16),
     )

@@ -33,10 +33,13 @@ class SelfplayConfig:
     section 3.1; there each game draws for itself, here all together, since a batch takes as long as its longest)."""
     brief_simulations: int = 4
     """Of a brief search, which has no noise at the root."""
+    reanalysed_steps: int = 0
+    """Earlier moves of each game that are searched anew with each iteration's network, to learn from the better policy
+    (MuZero Reanalyse, Schrittwieser et al., Nature 2020). The replay then keeps the states, too."""
 
     def __post_init__(self):
         at_least(1, self, "num_games", "num_steps", "replay_steps", "brief_simulations")
-        at_least(0, self, "num_sampled_moves", "random_share", "full_share")
+        at_least(0, self, "num_sampled_moves", "random_share", "full_share", "reanalysed_steps")
         if self.random_share > 1 or not 0 < self.full_share <= 1:
             raise SettingError(
                 f"random_share must be at most 1, full_share more than 0 and at most 1, got {self.random_share} and "
@@ -68,6 +71,8 @@ class Trajectory(NamedTuple):
     reward: jax.Array  # float32 [time, games], to the player who took the action
     discount: jax.Array  # float32 [time, games], after the action: the environment's times the search's
     note: Any = ()  # [time, games, ...]: whatever `note` gave of the state after the action
+    ending: jax.Array | None = None  # [time, games, things]: what `ending` gave; tells something at an end
+    state: Any = None  # [time, games, ...]: before the action, if it is kept
 
 
 def start(env: Environment, key: jax.Array, num_games: int) -> Games:
@@ -83,11 +88,13 @@ def play(
     key: jax.Array,
     games: Games,
     note: Callable[[Any], Any] = lambda state: (),
+    ending: Callable[[Any], jax.Array | None] = lambda state: None,
 ) -> tuple[Games, Trajectory]:
     """Moves every game `config.num_steps` times; a finished one makes room for a new one at once.
 
     Args:
       note: of one state after a move: what to keep of it.
+      ending: of one finished state: how it ended in detail, to the player who has just moved; see `targets.endings`.
     """
 
     def move(games: Games, key: jax.Array):
@@ -108,6 +115,8 @@ def play(
             reward=states.reward,
             discount=search_config.discount * states.discount,
             note=jax.vmap(note)(states),
+            ending=jax.vmap(ending)(states),
+            state=games.states if config.reanalysed_steps else None,
         )
         return _renew(env, init_key, Games(states, games.age + 1)), seen
 

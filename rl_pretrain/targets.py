@@ -27,3 +27,24 @@ def returns(reward: jax.Array, discount: jax.Array) -> tuple[jax.Array, jax.Arra
     unknown = jnp.zeros(reward.shape[1:], jnp.float32), jnp.zeros(reward.shape[1:], bool)
     _, (outcome, is_known) = jax.lax.scan(backward, unknown, (reward, discount), reverse=True)
     return outcome, is_known
+
+
+def endings(ending: jax.Array, discount: jax.Array) -> jax.Array:
+    """How the episode of every step ended, as far as the record shows it, from the view of the player who acts there.
+
+    As the outcome in `returns` it passes to the opponent, and changes its sign, where discount is negative.
+
+    Args:
+      ending: `[time, ..., things]`; what counts are the rows at which an episode ends, as the player who acts there
+        sees it.
+      discount: float32 `[time, ...]`, in order of time.
+
+    Returns: the like of `ending`; 0 where the end was not seen.
+    """
+
+    def backward(later, transition):
+        seen, d = transition
+        here = jnp.where(d[..., None] == 0, seen, jnp.sign(d)[..., None].astype(seen.dtype) * later)
+        return here, here
+
+    return jax.lax.scan(backward, jnp.zeros_like(ending[0]), (ending, discount), reverse=True)[1]

@@ -1,11 +1,13 @@
 """A residual tower over board observations that plays any board size with one set of weights."""
 
 import dataclasses
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from rl_pretrain.foresight import Foresight
 from rl_pretrain.settings import at_least
 
 
@@ -21,6 +23,10 @@ class ConvConfig:
     """Width of the policy and value heads."""
     bfloat16: bool = False
     """Convolve in bfloat16 (fast on GPU and TPU, slow on CPU); weights, logits and values stay float32."""
+    foretells_ending: bool = False
+    """A head that foretells how games end (who owns each point, by how much it is won); for learning only."""
+    has_soft_policy: bool = False
+    """A second policy head, which learns a flatter policy; for learning only."""
 
     def __post_init__(self):
         at_least(0, self, "num_blocks")
@@ -40,15 +46,23 @@ class ConvNet(nn.Module):
     """Actions that are no point of the board, after those that are: 1 in Go (the pass), 0 in tic-tac-toe."""
 
     @nn.compact
-    def __call__(self, observations: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def __call__(self, observations: jax.Array, in_full: bool = False) -> tuple[Any, ...]:
+        """Logits and values; `in_full` the `Foresight` that the settings ask for, too."""
         dtype = jnp.bfloat16 if self.config.bfloat16 else jnp.float32
         x = nn.Conv(self.config.num_channels, (3, 3), dtype=dtype, name="stem")(observations.astype(dtype))
         for i in range(self.config.num_blocks):
             x = Block(dtype, name=f"block_{i}")(x)
         x = nn.relu(nn.LayerNorm(dtype=dtype, name="norm")(x))
-        logits = PolicyHead(self.config.num_head_channels, self.num_other_actions, dtype, name="policy")(x)
-        value = ValueHead(self.config.num_head_channels, dtype, name="value")(x)
-        return logits, value
+        heads = self.config.num_head_channels
+        logits = PolicyHead(heads, self.num_other_actions, dtype, name="policy")(x)
+        value = ValueHead(heads, dtype, name="value")(x)
+        foresight = Foresight()
+        if (in_full or self.is_initializing()) and self.config.foretells_ending:
+            foresight = foresight._replace(ending=EndingHead(heads, dtype, name="ending")(x))
+        if (in_full or self.is_initializing()) and self.config.has_soft_policy:
+            soft_policy = PolicyHead(heads, self.num_other_actions, dtype, name="soft_policy")
+            foresight = foresight._replace(soft_logits=soft_policy(x))
+        return (logits, value, foresight) if in_full else (logits, value)
 
 
 class Block(nn.Module):
@@ -100,6 +114,21 @@ class ValueHead(nn.Module):
         y = nn.relu(nn.Conv(self.width, (1, 1), dtype=self.dtype)(x))
         y = nn.relu(nn.Dense(2 * self.width, dtype=self.dtype)(pool(y))).astype(jnp.float32)
         return jnp.tanh(nn.Dense(1, dtype=jnp.float32)(y)[..., 0])
+
+
+class EndingHead(nn.Module):
+    """`[..., height · width + 1]` in [-1, 1]: whose each point will be, and the margin, for the player to move."""
+
+    width: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        whole = nn.Dense(self.width, dtype=self.dtype)(pool(x))
+        y = nn.relu(nn.Conv(self.width, (1, 1), dtype=self.dtype)(x) + whole[..., None, None, :])
+        points = nn.Conv(1, (1, 1), dtype=jnp.float32)(y.astype(jnp.float32))
+        margin = nn.Dense(1, dtype=jnp.float32)(nn.relu(whole).astype(jnp.float32))
+        return jnp.tanh(jnp.concatenate([points.reshape(*points.shape[:-3], -1), margin], axis=-1))
 
 
 def pool(x: jax.Array) -> jax.Array:

@@ -1,0 +1,132 @@
+"""What is learnt beside policy and value: how each game ended, and a flatter policy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tictactoe
+from tictactoe import TicTacToe, uniform
+
+from go_env import Go
+from go_env.symmetry import random_symmetry
+from rl_pretrain import foresight, learner, replay, selfplay
+from rl_pretrain.foresight import Foresight
+from rl_pretrain.networks.conv import ConvConfig, ConvNet
+from rl_pretrain.replay import Example
+from rl_pretrain.search import SearchConfig
+from rl_pretrain.selfplay import SelfplayConfig
+
+NUM_ACTIONS, NUM_GAMES, NUM_STEPS, NUM_CALLS = 4, 6, 5, 6
+SMALL = {"num_blocks": 1, "num_channels": 8, "num_head_channels": 8}
+
+
+def examples(chance: np.random.Generator, size: int) -> Example:
+    legal = chance.random((size, NUM_ACTIONS)) < 0.6
+    legal[:, 0] = True
+    policy = chance.dirichlet(np.ones(NUM_ACTIONS), size) * legal
+    return Example(
+        observation=jnp.float32(chance.normal(size=(size, 3))),
+        legal=jnp.asarray(legal),
+        policy=jnp.float32(policy / policy.sum(axis=1, keepdims=True)),
+        has_policy=jnp.asarray(np.arange(size) % 3 != 0),
+        value=jnp.zeros(size),
+        has_value=jnp.asarray(np.arange(size) % 2 == 0),
+        ending=jnp.float16(chance.choice([-1, 0, 1], (size, 5))),
+    )
+
+
+def by_numpy(said: Foresight, batch: Example, temperature: float) -> tuple[float, float]:
+    """Position by position, action by action, in double precision."""
+    errors, losses = [], []
+    for i in range(len(batch.legal)):
+        if batch.has_value[i]:
+            errors.append(np.mean((np.float64(said.ending[i]) - np.float64(batch.ending[i])) ** 2))
+        if batch.has_policy[i]:
+            legal = np.flatnonzero(batch.legal[i])
+            soft = np.float64(batch.policy[i])[legal] ** (1 / temperature)
+            logits = np.float64(said.soft_logits[i])[legal]
+            losses.append(-np.sum(soft / soft.sum() * (logits - np.log(np.exp(logits).sum()))))
+    return np.mean(errors), np.mean(losses)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+def test_losses_are_means_over_what_is_known(temperature):
+    chance = np.random.default_rng(0)
+    batch = examples(chance, 40)
+    said = Foresight(jnp.float32(chance.uniform(-1, 1, (40, 5))), jnp.float32(chance.normal(size=(40, NUM_ACTIONS))))
+
+    def apply(params, observation):
+        return jnp.zeros((len(observation), NUM_ACTIONS)), jnp.zeros(len(observation)), said
+
+    found = learner.losses(apply, {}, batch, soft_temperature=temperature)
+    np.testing.assert_allclose(
+        [found["ending_loss"], found["soft_policy_loss"]], by_numpy(said, batch, temperature), rtol=1e-5
+    )
+
+
+def test_what_a_network_does_not_say_and_what_games_do_not_tell_costs_nothing():
+    batch, ones = examples(np.random.default_rng(0), 4), jnp.ones(4)
+    assert foresight.losses(Foresight(), batch, ones, ones, 4.0) == {}
+    said = Foresight(ending=jnp.zeros((4, 5)))
+    assert foresight.losses(said, batch._replace(ending=None), ones, ones, 4.0) == {}
+
+
+def test_the_heads_are_for_learning_only():
+    net = ConvNet(ConvConfig(**SMALL, foretells_ending=True, has_soft_policy=True), num_other_actions=1)
+    plain = ConvNet(ConvConfig(**SMALL), num_other_actions=1)
+    boards = jax.random.normal(jax.random.key(0), (3, 5, 5, 4))
+    params = net.init(jax.random.key(1), boards)
+    said = net.apply(params, boards, in_full=True)[2]
+    assert (said.ending.shape, said.soft_logits.shape) == ((3, 26), (3, 26))
+    assert np.all(np.abs(said.ending) <= 1)
+    for more, less in zip(net.apply(params, boards), plain.apply(params, boards), strict=True):
+        np.testing.assert_array_equal(more, less)
+    assert plain.apply(params, boards, in_full=True)[2] == Foresight(None, None)
+    assert set(params["params"]) - {"ending", "soft_policy"} == set(plain.init(jax.random.key(1), boards)["params"])
+
+
+def marks(state) -> jax.Array:
+    """The end of a game of tic-tac-toe for who has just moved: whose mark is where, and who won."""
+    return jnp.append(-state.to_play * state.board, state.reward).astype(jnp.float32)
+
+
+def test_every_position_of_a_game_learns_how_it_ended_for_the_player_to_move():
+    """Plain Python plays the recorded actions; endings come through calls of self-play and the replay's ring."""
+    env, config = TicTacToe(), SelfplayConfig(num_steps=NUM_STEPS, replay_steps=NUM_STEPS * NUM_CALLS)
+    search = SearchConfig(num_simulations=2, max_considered=2)
+    play = jax.jit(lambda key, games: selfplay.play(env, uniform(9), search, config, key, games, ending=marks))
+    games, seen = selfplay.start(env, jax.random.key(0), NUM_GAMES), []
+    memory = None
+    for i in range(NUM_CALLS):
+        games, part = play(jax.random.key(i), games)
+        memory = replay.remember(memory or replay.empty(part, config.replay_steps), part)
+        seen.append(part)
+    actions = np.concatenate([part.action for part in seen])
+    num_known = 0
+    for game in range(NUM_GAMES):
+        board, movers = (0,) * 9, []
+        for t, action in enumerate(actions[:, game]):
+            movers.append(tictactoe.mover(board))
+            board = tictactoe.after(board, int(action))
+            if tictactoe.is_over(board):
+                for back, mover in enumerate(reversed(movers)):
+                    expected = mover * np.array([*board, tictactoe.winner(board)])
+                    np.testing.assert_array_equal(memory.examples.ending[t - back, game], expected)
+                num_known += len(movers)
+                board, movers = (0,) * 9, []
+        unfinished = memory.examples.ending[len(actions) - len(movers) :, game]
+        np.testing.assert_array_equal(unfinished, np.zeros((len(movers), 10)))
+    assert num_known == np.sum(memory.examples.has_value) > 100
+
+
+def test_an_ending_is_seen_through_the_same_symmetry_as_the_board():
+    """Whoever owns a stone's point in the end owns it from every side."""
+    env = Go(3)
+    stones = jnp.array([[1, 0, 0], [-1, 1, 0], [0, 0, -1]])
+    board = env.observe(env.from_stones(stones))
+    example = Example(board, jnp.ones(10, bool), jnp.ones(10) / 10, True, 0.0, True, jnp.append(stones.reshape(-1), 7))
+    keys = jax.random.split(jax.random.key(0), 40)
+    seen = jax.vmap(random_symmetry, (0, None))(keys, example)
+    difference = seen.observation[..., 1] - seen.observation[..., 2]  # own stones, the other's
+    np.testing.assert_array_equal(difference.reshape(40, -1), seen.ending[:, :-1])
+    assert len(np.unique(seen.ending, axis=0)) == 8 and (seen.ending[:, -1] == 7).all()
