@@ -1,12 +1,13 @@
 """What each option of self-play is worth: players trained with it against players without, for as many FLOPs.
 
-    python experiments/ablations.py                                  # 5×5, three seeds
-    python experiments/ablations.py --options brief growing --size=7
+    python experiments/ablations.py                                  # 6×6, three seeds
+    python experiments/ablations.py --options brief growing --size=7 --komi=9
 
 For every seed `go_9x9.py` trains a player with none of the options and one with each. A run of a few iterations first
 tells what an iteration costs with an option; its player then trains for as many iterations as cost what the plain
-player's did. At the end each meets the plain player of its seed, both colours on the same random openings. Every
-training is a command that is shown; those that have ended are not repeated by --resume.
+player's did (`smaller-board` begins with a player of a board two points smaller and is charged for it). At the end each
+meets the plain player of its seed, both colours on the same random openings. Every training is a command that is shown;
+those that have ended are not repeated by --resume.
 """
 
 import dataclasses
@@ -34,6 +35,10 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "best-moves": ("--selfplay.num-sampled-moves=0",),  # from the first move on, none by its visits
     "rescaled": ("--search.rescale-values", "--search.value-scale=0.1"),
     "no-symmetries": ("--no-symmetries",),
+    "endings": ("--network.foretells-ending",),  # owners of points, and the margin
+    "soft-policy": ("--network.has-soft-policy",),
+    "reanalysis": ("--selfplay.reanalysed-steps=4",),  # of 16 new ones
+    "smaller-board": (),  # first; --from says whose weights
 }
 PROBE = 3
 """Iterations that tell what one costs, as many as `growing` has parts."""
@@ -53,10 +58,12 @@ class Config:
     """What is tried."""
     base: str = "cpu"
     """Preset of go_9x9.py, for all that is not said here."""
-    size: int = 5
+    size: int = 6
     """Edge of the board."""
+    komi: float = 4.0
+    """Points for White. 4 is what Black wins by on 6×6, so that neither colour is lost from the start; 9 on 7×7."""
     iterations: int = 20
-    """Of the plain player."""
+    """Of the plain player, and half as many on the smaller board."""
     num_pairs: int = 64
     """Pairs of games against the plain player, for each seed."""
     simulations: int = 16
@@ -68,6 +75,7 @@ class Config:
         a_name(self.name)
         at_least(1, self, "num_seeds", "iterations", "num_pairs", "simulations")
         at_least(0, self, "opening_moves")
+        at_least(4, self, "size")
         for option in self.options:
             if option not in OPTIONS:
                 raise SettingError(f"unknown option {option!r}; choose from {', '.join(OPTIONS)}")
@@ -78,8 +86,9 @@ PRESETS = {
     "tiny": Config(
         name="tiny",
         base="tiny",
+        size=5,
         num_seeds=2,
-        options=("brief", "no-symmetries"),
+        options=("brief", "no-symmetries", "smaller-board"),
         iterations=3,
         num_pairs=2,
         simulations=4,
@@ -102,22 +111,43 @@ def main(config: Config) -> None:
     plain = [train(config, "plain", seed, config.iterations) for seed in range(config.num_seeds)]
     results = []
     for option in config.options:
-        probe = train(config, option, 0, PROBE, prefix="probe-")  # costs do not depend on the seed
-        iterations = [max(1, round(PROBE * flops(base) / flops(probe))) for base in plain]
-        runs = [train(config, option, seed, num) for seed, num in enumerate(iterations)]
+        each = price(config, option)
+        runs = [train_for(config, option, seed, flops(base), each) for seed, base in enumerate(plain)]
         costs = [flops(run) / flops(base) for run, base in zip(runs, plain, strict=True)]
         scores = [play(config, run, base, seed) for seed, (run, base) in enumerate(zip(runs, plain, strict=True))]
-        results.append(Result(option, iterations, costs, scores))
+        results.append(Result(option, [result_of(run)["iterations"] for run in runs], costs, scores))
         print(row(config, results[-1]), flush=True)
     report(config, directory, results)
 
 
-def train(config: Config, option: str, seed: int, iterations: int, prefix: str = "") -> Path:
+def price(config: Config, option: str) -> float:
+    """FLOPs of an iteration with the option, which do not depend on the seed."""
+    first = start_of(config, option, 0)
+    probe = train(config, option, 0, PROBE, first, prefix="probe-")
+    return (flops(probe) - flops(first)) / PROBE
+
+
+def train_for(config: Config, option: str, seed: int, budget: float, each: float) -> Path:
+    """Trains for so many FLOPs, what it begins with included, by iterations of `each`."""
+    first = start_of(config, option, seed)
+    return train(config, option, seed, max(1, round((budget - flops(first)) / each)), first)
+
+
+def start_of(config: Config, option: str, seed: int) -> Path | None:
+    """The run whose weights a run with this option begins with."""
+    if option != "smaller-board":
+        return None
+    smaller = dataclasses.replace(config, size=config.size - 2)
+    return train(smaller, "first", seed, max(1, config.iterations // 2))
+
+
+def train(config: Config, option: str, seed: int, iterations: int, first: Path | None = None, prefix: str = "") -> Path:
     """Runs go_9x9.py, unless it has; returns its run directory."""
     run = GO_RUNS / f"{config.name}-{prefix}{option}-{seed}"
-    settings = {"preset": config.base, "name": run.name, "size": config.size, "seed": seed, "iterations": iterations}
+    settings = {"preset": config.base, "name": run.name, "size": config.size, "komi": config.komi, "seed": seed}
+    settings |= {"max-moves": 2 * config.size**2, "iterations": iterations, "eval-every": iterations}
     command = [*(f"--{name}={value}" for name, value in settings.items()), *OPTIONS.get(option, ())]
-    command += ["--final-matches=1", f"--eval-every={iterations}", "--resume"]
+    command += [*([f"--from={first}"] if first else []), "--final-matches=1", "--resume"]
     if run.exists() and not config.resume:
         raise RunError(f"{run} exists; go on with --resume, or choose another --name")
     if not (run / "result.json").exists():
@@ -131,14 +161,14 @@ def result_of(run: Path) -> dict[str, Any]:
     return json.loads((run / "result.json").read_text())
 
 
-def flops(run: Path) -> float:
-    """Operations of a training."""
-    return result_of(run)["spent"]["flops"]
+def flops(run: Path | None) -> float:
+    """Operations of a training; of none, 0."""
+    return result_of(run)["spent"]["flops"] if run else 0.0
 
 
 def play(config: Config, run: Path, other: Path, seed: int) -> float:
     """Score of a run's player against another's."""
-    env = Go(config.size)
+    env = Go(config.size, config.komi)
     search = SearchConfig(num_simulations=config.simulations, gumbel_scale=0.0)
     players = [evaluate.searcher(env, trained.load(path).predict, search) for path in (run, other)]
     opening_key, play_key = jax.random.split(jax.random.key(seed))
