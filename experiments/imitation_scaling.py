@@ -1,0 +1,250 @@
+"""What imitation gains from more games, and from games of better players, with as many updates for all.
+
+    python experiments/imitation_scaling.py --games human.sgf --rated-games ogs.npz
+
+Trains `go_9x9.py --arm=spt` on shares of --games, and on as many --rated-games of each of some --levels of players.
+Everybody then foretells the same games, some of --games that nobody was shown: moves and results, by the network alone.
+Every training is a command that is shown; those that have ended are not repeated by --resume.
+"""
+
+import dataclasses
+import functools
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from go_env import Go, games
+from rl_pretrain import command_line, devices, json_file, metrics, prediction, success, trained
+from rl_pretrain.replay import Example
+from rl_pretrain.run_directory import RunError
+from rl_pretrain.settings import SettingError, a_name, at_least
+
+RUNS, GO_RUNS, GAMES = Path("runs/imitation_scaling"), Path("runs/go_9x9"), Path("runs/games")
+MEASURES = ("top_1", "top_5", "cross_entropy", "brier")
+CHUNK = 500  # positions foretold at once
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings of the experiment."""
+
+    name: str
+    """Of the experiment, in runs/imitation_scaling, and of its runs, in runs/go_9x9. Default: the preset's name."""
+    resume: bool = False
+    """Go on with the experiment of this name; begin it, if there is none."""
+    games: tuple[str, ...] = ()
+    """Folders, archives or files of game records: shown in shares, and foretold."""
+    shares: tuple[float, ...] = (0.01, 0.08, 0.64, 1.0)
+    """Of the games that are not kept for testing."""
+    rated_games: tuple[str, ...] = ()
+    """Records with ratings of both players. Default: levels are not compared."""
+    levels: tuple[tuple[float, float], ...] = ((-29, -12), (-11, -6), (-5, -1), (0, 9))
+    """Least and greatest rating of both players; n dan is n, k kyu is 1 - k."""
+    num_updates: int = 1000
+    """Of each training."""
+    batch_size: int = 256
+    """Positions for each update."""
+    num_seeds: int = 2
+    """Trainings on each share and level."""
+    size: int = 9
+    """Edge of the board."""
+    base: str = "cpu"
+    """Preset of go_9x9.py, for all that is not said here."""
+    num_positions: int = 10_000
+    """To be foretold."""
+
+    def __post_init__(self):
+        a_name(self.name)
+        at_least(1, self, "num_updates", "batch_size", "num_seeds", "num_positions")
+        if not all(0 < share <= 1 for share in self.shares):
+            raise SettingError(f"shares must be more than 0 and at most 1, got {self.shares}")
+        if not all(low <= high for low, high in self.levels):
+            raise SettingError(f"levels must be pairs of the least and the greatest rating, got {self.levels}")
+
+    @property
+    def go(self) -> Go:
+        """The rules by which games are replayed."""
+        return Go(self.size, max_moves=2 * self.size**2)
+
+
+PRESETS = {
+    "cpu": Config(name="cpu"),
+    "tiny": Config(
+        name="tiny",
+        shares=(0.5, 1.0),
+        levels=((-9, -1), (0, 9)),
+        num_updates=8,
+        batch_size=64,
+        num_seeds=1,
+        size=5,
+        base="tiny",
+        num_positions=100,
+    ),
+}
+
+
+class Diet(NamedTuple):
+    """What a network is shown."""
+
+    name: str
+    paths: tuple[str, ...]
+    ratings: tuple[float, float] | None
+    share: float
+    num_games: int
+    num_positions: int
+
+
+class Result(NamedTuple):
+    """What became of those who were shown it: a number for each seed."""
+
+    diet: Diet
+    runs: list[str]
+    updates: list[int]
+    own: list[float]  # accuracy on the games learnt from, while learning
+    foretold: dict[str, list[float]]  # by measure, on the games for all
+
+
+def main(config: Config) -> None:
+    """Trains everybody, lets them foretell the same games, prints the table."""
+    if not config.games:
+        raise SettingError("games must be folders, archives or files of game records")
+    batches = list(exam(config))
+    results = []
+    for diet in [*shares(config), *levels(config)]:
+        runs = [train(config, diet, seed) for seed in range(config.num_seeds)]
+        results.append(measure(diet, runs, batches))
+        print(row(config, results[-1]), flush=True)
+    report(config, results)
+
+
+def shares(config: Config) -> Iterator[Diet]:
+    """Parts of the games."""
+    train = prepare(config, config.games, None).train
+    for share in config.shares:
+        num, positions = round(share * len(train.length)), round(share * int(train.length.sum()))
+        yield Diet(f"{share:.0%}", config.games, None, share, num, positions)
+
+
+def levels(config: Config) -> Iterator[Diet]:
+    """As many games of each level as of the one with the fewest."""
+    if not config.rated_games:
+        return
+    found = {ratings: prepare(config, config.rated_games, ratings).train for ratings in config.levels}
+    fewest = min(len(train.length) for train in found.values())
+    for (low, high), train in found.items():
+        share = fewest / len(train.length)
+        positions = round(share * int(train.length.sum()))
+        yield Diet(f"{rank(low)} to {rank(high)}", config.rated_games, (low, high), share, fewest, positions)
+
+
+def rank(rating: float) -> str:
+    """As people say it, where it is one: numbers beyond 9 are a server's."""
+    return f"{rating:g}" if rating > 9 else f"{rating:g} dan" if rating > 0 else f"{1 - rating:g} kyu"
+
+
+def prepare(config: Config, paths: Sequence[str], ratings: tuple[float, float] | None) -> games.Prepared:
+    """The data set, as go_9x9.py will find it."""
+    try:
+        return games.prepare(games.Settings(config.go, ratings=ratings), paths, GAMES)
+    except (ValueError, OSError) as error:
+        raise SettingError(f"games: {error}") from None
+
+
+def train(config: Config, diet: Diet, seed: int) -> Path:
+    """Runs go_9x9.py, unless it has; returns its run directory."""
+    run = GO_RUNS / f"{config.name}-{diet.name.replace('%', '').replace(' ', '-')}-{seed}"
+    settings = {"preset": config.base, "arm": "spt", "name": run.name, "size": config.size, "seed": seed}
+    settings |= {"max-moves": config.go.move_limit, "iterations": 4, "eval-every": 4, "final-matches": 1}
+    settings |= {"games.share": diet.share, "imitate.batch-size": config.batch_size}
+    settings |= {"imitate.reuse": f"{config.num_updates * config.batch_size / diet.num_positions:.5g}"}
+    command = [*(f"--{name}={value}" for name, value in settings.items()), "--games.paths", *diet.paths, "--resume"]
+    command += ["--games.ratings", *map(str, diet.ratings)] if diet.ratings else []
+    if run.exists() and not config.resume:
+        raise RunError(f"{run} exists; go on with --resume, or choose another --name")
+    if not (run / "result.json").exists():
+        print(f"\n$ {shlex.join(['python', 'experiments/go_9x9.py', *command])}", flush=True)
+        subprocess.run([sys.executable, str(Path(__file__).with_name("go_9x9.py")), *command], check=True)
+    return run
+
+
+def exam(config: Config) -> Iterator[Example]:
+    """Positions of games that nobody is shown, `[CHUNK, ...]` at a time, the same for everybody."""
+    rows = prepare(config, config.games, None).test
+    look = jax.jit(functools.partial(games.positions, config.go))
+    for i in range(-(-config.num_positions // CHUNK)):
+        seen = look(rows, *games.draw(rows, jax.random.key(i), CHUNK))
+        policy = jax.nn.one_hot(seen.action, config.go.num_actions)
+        yield Example(seen.observation, seen.legal, policy, jnp.ones_like(seen.is_known), seen.value, seen.is_known)
+
+
+def measure(diet: Diet, runs: Sequence[Path], batches: Sequence[Example]) -> Result:
+    """How well the averaged weights of some runs foretell the batches."""
+    means = []
+    for run in runs:
+        player = trained.load(run)
+        sums = prediction.total(foretell(player.network, player.weights, batch) for batch in batches)
+        means.append(prediction.means(sums))
+    last = [metrics.read(run)[-1] for run in runs]
+    return Result(
+        diet,
+        list(map(str, runs)),
+        [row["updates"] for row in last],
+        [row["policy_accuracy"] for row in last],
+        {name: [float(getattr(mean, name)[0]) for mean in means] for name in MEASURES},
+    )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def foretell(network: Any, weights: Any, batch: Example) -> prediction.Sums:
+    """Sums over a batch; all of it is one phase."""
+    phase = jnp.zeros(len(batch.value), jnp.int32)
+    return prediction.measure(functools.partial(network.apply, weights), batch, phase, num_phases=1)
+
+
+def row(config: Config, result: Result) -> str:
+    """A line of the table."""
+    diet, num = result.diet, CHUNK * -(-config.num_positions // CHUNK)
+    top_1 = success.over_seeds(result.foretold["top_1"], num)
+    others = [f"{np.mean(result.foretold[name]):.3f}" for name in MEASURES[1:]]
+    epochs = result.updates[0] * config.batch_size / diet.num_positions
+    cells = [diet.name, f"{diet.num_games:,}", f"{diet.num_positions:,}", f"{epochs:.1f}", f"{np.mean(result.own):.3f}"]
+    return f"| {' | '.join([*cells, f'{top_1.mean:.3f} [{top_1.low:.3f}, {top_1.high:.3f}]', *others])} |"
+
+
+def report(config: Config, results: Sequence[Result]) -> None:
+    """The table for people, and all numbers as JSON."""
+    heads = ["games", "number", "positions", "epochs", "its own moves", "move found [95 %]", "among five"]
+    heads += ["cross-entropy", "Brier score"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *(row(config, result) for result in results)]
+    table, directory = "\n".join(lines) + "\n", RUNS / config.name
+    directory.mkdir(parents=True, exist_ok=True)
+    hardware = json.loads((Path(results[0].runs[0]) / "result.json").read_text())["hardware"]
+    kept = {"config": dataclasses.asdict(config), "hardware": hardware}
+    kept["results"] = [result._asdict() | {"diet": result.diet._asdict()} for result in results]
+    json_file.replace(directory / "results.json", json_file.dumps(kept, indent=2) + "\n")
+    json_file.replace(directory / "table.md", table)
+    print(f"\n{table}\n{config.num_seeds} seeds, {config.num_updates} updates each; foretold are moves and results of")
+    print(f"games in {', '.join(config.games)} that nobody was shown; saved in {directory}")
+
+
+if __name__ == "__main__":
+    try:
+        devices.use()
+        devices.use_compilation_cache()
+        main(command_line.parse(sys.argv[1:], PRESETS, __doc__, "cpu"))
+    except (SettingError, RunError) as error:
+        sys.exit(f"imitation_scaling.py: {error}")
+    except subprocess.CalledProcessError as error:
+        sys.exit(
+            f"imitation_scaling.py: go_9x9.py ended with {error.returncode}; to go on: the same command with --resume"
+        )
+    except KeyboardInterrupt:
+        sys.exit("stopped; to go on: the same command with --resume")
