@@ -68,6 +68,8 @@ class Config:
     """Pairs of games between any two players."""
     simulations: int = 16
     """Search of the players in the tournament."""
+    depths: tuple[int, ...] = ()
+    """Numbers of simulations to compare: the first seed of each arm plays with all of them. Default: they are not."""
     rivals: tuple[str, ...] = ("random", "gnugo:0")
     """Who else plays in the tournament."""
     milestones: int = 2
@@ -77,6 +79,8 @@ class Config:
         at_least(1, self, "num_seeds", "num_openings", "iterations", "imitations", "num_pairs", "simulations")
         at_least(1, self, "milestones")
         at_least(0, self, "epochs")
+        if min(self.depths, default=1) < 1:
+            raise SettingError(f"depths must be some numbers from 1 up, got {self.depths}")
         if not self.kls or min(self.kls) < 0:
             raise SettingError(f"kls must be some numbers from 0 up, got {self.kls}")
         a_name(self.name)
@@ -85,7 +89,13 @@ class Config:
 PRESETS = {
     "cpu": Config(name="cpu"),
     "human": Config(
-        name="human", size=9, iterations=60, imitations=40, epochs=4, rivals=("random", "gnugo:0", "gnugo:1")
+        name="human",
+        size=9,
+        iterations=60,
+        imitations=40,
+        epochs=4,
+        depths=(1, 32, 200),
+        rivals=("random", "gnugo:0", "gnugo:1"),
     ),
     "tiny": Config(
         name="tiny",
@@ -99,6 +109,7 @@ PRESETS = {
         kls=(0.0, 0.5),
         num_pairs=2,
         simulations=4,
+        depths=(1, 2),
         rivals=("random",),
         milestones=1,
     ),
@@ -121,6 +132,7 @@ def main(config: Config) -> None:
         tournaments = let_play(config, members)
         examine(config, members, paths)
         content = {"members": [member._asdict() for member in members], "tournaments": list(map(str, tournaments))}
+        content["depths"] = str(compare_depths(config, members)) if config.depths else None
         json_file.replace(directory / "experiment.json", json_file.dumps(content, indent=1) + "\n")
         run("report.py", str(directory))
 
@@ -211,6 +223,14 @@ def let_play(config: Config, members: Sequence[Member]) -> list[Path]:
     for kind, names in players.items():
         run("tournament.py", *dict.fromkeys([*names, "random"]), *options, f"--name={config.name}-{kind}")
     return [Path("runs/tournament") / f"{config.name}-{kind}" for kind in players]
+
+
+def compare_depths(config: Config, members: Sequence[Member]) -> Path:
+    """A tournament of every arm's first seed with little search and much. Returns: its directory."""
+    players = [f"run:{member.run}#{depth}" for member in members if member.seed == 0 for depth in config.depths]
+    options = [f"--size={config.size}", f"--num-pairs={config.num_pairs}", "--anchor=random", "--resume"]
+    run("tournament.py", *players, "random", *options, f"--name={config.name}-depths")
+    return Path("runs/tournament") / f"{config.name}-depths"
 
 
 def examine(config: Config, members: Sequence[Member], paths: Sequence[str]) -> None:

@@ -75,12 +75,13 @@ def main(config: Config) -> None:
         introduction(config, settings, members),
         head_to_head(members, players, pairs, tournaments),
         strength(ratings, players, tournaments, out),
+        worth_of_search(content.get("depths"), members),
         ledger(members),
         foretelling(members),
         generalisation(members),
         habits(members),
         limits(settings, members),
-        sources(members, tournaments),
+        sources(members, [*tournaments, *map(Path, filter(None, [content.get("depths")]))]),
     ]
     text = "\n\n".join(section for section in sections if section) + "\n"
     json_file.replace(out / "report.md", text)
@@ -161,6 +162,24 @@ def strength(ratings: dict[str, Any], players: Sequence[Player], tournaments: Se
 
 Bradley-Terry over all pairs, players with search and those without apart ({files(tournaments, "ratings.json")});
 random play = 0 in both."""
+
+
+def worth_of_search(tournament: str | None, members: Sequence[Member]) -> str:
+    """Elo by the number of simulations, an arm in each line."""
+    if tournament is None:
+        return ""
+    cells: dict[str, dict[int, str]] = collections.defaultdict(dict)
+    for name, rating in read_json(Path(tournament) / "ratings.json")["players"].items():
+        member, depth = identify(name, members).member, name.rpartition("#")[2]
+        if member:
+            cells[member.arm][int(depth)] = f"{rating['elo']:.0f} [{rating['low']:.0f}, {rating['high']:.0f}]"
+    depths = sorted(next(iter(cells.values())))
+    lines = table(["simulations", *map(str, depths)], [[arm, *(x[n] for n in depths)] for arm, x in cells.items()])
+    return f"""## What search is worth
+
+{lines}
+
+Elo of each arm's first seed, all in one tournament ({files([Path(tournament)], "ratings.json")}); random play = 0."""
 
 
 def ledger(members: Sequence[Member]) -> str:

@@ -8,6 +8,7 @@ import jax
 
 from rl_pretrain import checkpoint
 from rl_pretrain.environment import Predict
+from rl_pretrain.foresight import Foresight
 from rl_pretrain.learner import Weights
 from rl_pretrain.networks.conv import ConvConfig, ConvNet
 from rl_pretrain.settings import SettingError
@@ -26,6 +27,11 @@ class Trained(NamedTuple):
     def predict(self) -> Predict:
         """The network closed over its weights."""
         return functools.partial(self.network.apply, self.weights)  # pyright: ignore[reportReturnType] (flax: Any)
+
+    def foresee(self, observations: jax.Array) -> Foresight:
+        """What the network says of a batch beside policy and value."""
+        said: Any = self.network.apply(self.weights, observations, in_full=True)
+        return said[2]
 
 
 def load(

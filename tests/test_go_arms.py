@@ -110,6 +110,17 @@ def test_points_of_rpt_count_whoever_is_named_first():
     assert report.against(ends, pairs, "rft-0.1", is_searching=True) == "–"
 
 
+def test_depths_are_told_apart_by_arm(tmp_path):
+    report = scripts.load("report")
+    rpt, spt = (report.Member(arm, 0, f"runs/{arm}", {}, {}, {}) for arm in ("rpt", "spt"))
+    names = {f"run:runs/{arm}@6#{n}": 100 * n for arm in ("rpt", "spt") for n in (32, 1)} | {"random": 0}
+    ratings = {name: {"elo": elo, "low": elo - 9, "high": elo + 9} for name, elo in names.items()}
+    (tmp_path / "ratings.json").write_text(json.dumps({"players": ratings}))
+    text = report.worth_of_search(str(tmp_path), [rpt, spt])
+    assert "| simulations | 1 | 32 |" in text and "| spt | 100 [91, 109] | 3200 [3191, 3209] |" in text
+    assert report.worth_of_search(None, [rpt, spt]) == ""
+
+
 def test_levels_beyond_those_of_gnu_go_are_named():
     make_games = scripts.load("make_games")
     with pytest.raises(make_games.SettingError, match="0 to 10"):
@@ -133,7 +144,14 @@ def test_the_whole_experiment_from_one_command(tmp_path):
     text = (tmp_path / "runs/go_arms/tiny/report.md").read_text()
     for run in re.findall(r"`(runs/go_9x9/[^`]+)`", text):
         assert (tmp_path / run / "result.json").exists()
-    for word in ("rft-0.5", "What it cost", "Foretelling", "Generalisation", "What was not done"):
+    for word in (
+        "rft-0.5",
+        "What search is worth",
+        "What it cost",
+        "Foretelling",
+        "Generalisation",
+        "What was not done",
+    ):
         assert word in text
     again = scripts.run(tmp_path / "cache", tmp_path, "go_arms", "--preset=tiny", "--resume")
     assert again.returncode == 0 and "go_9x9.py" not in again.stdout
