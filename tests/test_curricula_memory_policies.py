@@ -10,7 +10,7 @@ import pytest
 
 from curricula import pool
 from curricula.memory.key_value import KeyValue
-from curricula.memory.probes import exchange_memories
+from curricula.memory.probes import exchange_memories, next_fitting
 from curricula.memory.retriever import Retriever
 from curricula.memory.small_window import SmallWindow, facts_of
 from curricula.memory.stack import Stack
@@ -225,6 +225,28 @@ def test_memories_are_exchanged_between_those_who_see_the_same_only():
     assert changed.inner.row.tolist() == np.where(first == first[donors], donors, np.arange(NUM_ROWS)).tolist()
     over = episodes._replace(discount=jnp.zeros(NUM_ROWS))
     assert not exchange_memories(world, over, jnp.array(donors))[1].any()
+
+
+def test_the_next_one_that_sees_the_same_is_found_and_whoever_looks_up_a_key_tells_its_value_in_that_memory():
+    """Of 24 recalls of one level, as their first keys are asked for; two of them are over."""
+    task, num_pairs = recall.associative_recall(), 5
+    rows = jax.jit(pool.write, static_argnums=0)(task, jax.random.key(2), jnp.full(NUM_ROWS, 3))
+    players = Players(SmallWindow(rows, Retriever()), functools.partial(recalls, by_query))
+    for _ in range(2 * num_pairs + 1):
+        players.act()
+    is_over = np.isin(np.arange(NUM_ROWS), (3, 8))
+    players.episodes = players.episodes._replace(discount=jnp.where(is_over, 0.0, 1.0))
+    asked = np.asarray(jax.vmap(rows.observe)(players.episodes.inner))[:, 0].tolist()
+    donors = next_fitting(players.world, players.episodes)
+    for row, donor in enumerate(donors.tolist()):
+        turn = [(row + i) % NUM_ROWS for i in range(1, NUM_ROWS)]
+        fitting = [i for i in turn if asked[i] == asked[row] and not is_over[i] and not is_over[row]]
+        assert donor == [*fitting, row][0]
+    assert (donors != jnp.arange(NUM_ROWS)).sum() > NUM_ROWS / 2
+    players.episodes, is_exchanged = exchange_memories(players.world, players.episodes, donors)
+    assert is_exchanged.tolist() == (~is_over).tolist()
+    players.play()
+    assert players.are_solved() == (~is_over).tolist()
 
 
 def test_there_must_be_memories_to_exchange():

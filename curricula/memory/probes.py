@@ -24,12 +24,30 @@ def exchange_memories(world: SmallWindow, episodes: Episode, donors: jax.Array) 
     if not isinstance(world.rows, Pool) or world.memory is None:
         raise ValueError("exchange_memories needs a world with a memory and a task with a prompt")
     given = jax.tree.map(lambda x: x[donors], episodes)
-    shown = jax.vmap(world.rows.observe)(episodes.inner)[:, :-1]
-    is_fitting = (shown == shown[donors]).all(axis=1) & (episodes.inner.time == given.inner.time)
-    is_fitting &= (episodes.discount != 0) & (given.discount != 0)
+    is_fitting = jax.vmap(lambda mine, other: _fits(world, mine, other))(episodes, given)
     changed = episodes._replace(held=given.held, inner=episodes.inner._replace(row=given.inner.row))
 
     def choose(new: jax.Array, old: jax.Array) -> jax.Array:
         return jnp.where(is_fitting.reshape(-1, *[1] * (new.ndim - 1)), new, old)
 
     return jax.tree.map(choose, changed, episodes), is_fitting
+
+
+def next_fitting(world: SmallWindow, episodes: Episode) -> jax.Array:
+    """For each of B episodes, in turn, the next one whose memory `exchange_memories` would give it: int32 `[B]`.
+
+    Itself, if there is no other. Where the token seen differs from episode to episode, as a key that is asked for does,
+    donors chosen without looking seldom fit.
+    """
+    one = jnp.arange(len(episodes.row))
+    ahead = (one - one[:, None] - 1) % len(one)  # 0 for the next one, most for itself
+    of_each = jax.vmap(lambda mine: jax.vmap(lambda other: _fits(world, mine, other))(episodes))
+    is_fitting = of_each(episodes) | (one == one[:, None])
+    return jnp.argmin(jnp.where(is_fitting, ahead, len(one)), axis=1).astype(jnp.int32)
+
+
+def _fits(world: SmallWindow, mine: Episode, other: Episode) -> jax.Array:
+    """Whether an episode can have another one's memory: bool `[]`."""
+    shown, others = (world.rows.observe(episode.inner)[:-1] for episode in (mine, other))
+    is_alike = (shown == others).all() & (mine.inner.time == other.inner.time)
+    return is_alike & (mine.discount != 0) & (other.discount != 0)
