@@ -148,12 +148,12 @@ def run_lanes(machine: Machine, lanes: Lanes, memory: Memory, least: jax.Array) 
 def turn(machine: Machine, lanes: Lanes, memory: Memory) -> tuple[Lanes, Memory]:
     """Every lane executes a word, or stays where it is."""
     place = lanes.place
-    look = machines.look(machine, memory.words, place)
+    look = machines.look(machine, get(memory.words, place.at), place)
     # A lane that stays may spoil its memory: nothing is read there any more but the byte it was about to write.
     row = jnp.arange(len(lanes.run), dtype=jnp.int32) * machine.row
     at, to = machines.source(machine, place, look, lanes.data_length)
     value = get(memory.cells, row + at).astype(jnp.int32) + look.word.add * place.times
-    bracket = machines.bracket_of(memory.brackets, place, look.word)
+    bracket = get(memory.brackets, place.at)
     value, bracket = jax.lax.optimization_barrier((value.astype(machine.dtype), bracket))  # lest it be done thrice
     memory = memory._replace(cells=put(memory.cells, row + to, value))
     after = machines.execute(machine, place, look, value, bracket, lanes.data_length)
@@ -165,7 +165,7 @@ def record(machine: Machine, tables: Tables, lanes: Lanes, memory: Memory, resul
     """Writes down how the lanes that have stopped ended."""
     num = len(tables.data)
     is_refused = tables.is_refused[jnp.minimum(lanes.run, num - 1) // (num // len(tables.words))]
-    status, length, steps = machines.verdict(machine, memory.words, lanes.place, is_refused)
+    status, length, steps = machines.verdict(machine, get(memory.words, lanes.place.at), lanes.place, is_refused)
     output = memory.cells.reshape(-1, machine.row)[:, machine.output_start : machine.tape_start - 1].astype(jnp.uint8)
     run = jnp.where(lanes.is_live, num, lanes.run)
     ended = Results(status, output, length, steps)

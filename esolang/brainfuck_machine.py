@@ -106,10 +106,9 @@ def begin(machine: Machine, at: jax.Array) -> Place:
     return Place(at, zero, zero + machine.options.max_steps, zero + 1, zero, zero)
 
 
-def look(machine: Machine, words: jax.Array, place: Place) -> Look:
-    """What comes next."""
-    options = machine.options
-    word = Word(*unpack(get(words, place.at), WORD_BITS))
+def look(machine: Machine, packed: jax.Array, place: Place) -> Look:
+    """What the word at a place leads to."""
+    options, word = machine.options, Word(*unpack(packed, WORD_BITS))
     pointer = place.pointer + word.move
     if options.left_edge == "clamp":
         pointer = jnp.maximum(pointer, 0)
@@ -124,13 +123,17 @@ def look(machine: Machine, words: jax.Array, place: Place) -> Look:
     return Look(word, pointer, steps_left, num_written, is_allowed)
 
 
+def reads(machine: Machine, place: Place, look: Look, data_length: jax.Array) -> jax.Array:
+    """Whether a word changes its cell to what is read."""
+    return (look.word.kind == READ) & ((machine.options.end_of_input is not None) | (place.num_read < data_length))
+
+
 def source(machine: Machine, place: Place, look: Look, data_length: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The cells of a row that a word reads and writes to, within the row whatever the word is."""
     word = look.word
     cell = machine.tape_start + jnp.clip(look.pointer, 0, machine.options.cells - 1)
-    reads = (word.kind == READ) & ((machine.options.end_of_input is not None) | (place.num_read < data_length))
     to = jnp.where(word.kind == WRITE, machine.output_start + place.num_written, cell)
-    return jnp.where(reads, place.num_read, cell), to
+    return jnp.where(reads(machine, place, look, data_length), place.num_read, cell), to
 
 
 def execute(
@@ -152,7 +155,7 @@ def execute(
         is_solved &= is_endless | ((number > 0) & (number < MAX_PASSES))
     times = jnp.where(is_solved, jnp.where(is_endless, 0, number), 1)
     return Place(
-        at=place.at + word.cost + jnp.where(jumps, fields.jump - 1, 0),
+        at=place.at + word.cost + jnp.where(jumps, fields.jump, 0),
         pointer=look.pointer,
         steps_left=look.steps_left,
         times=jnp.where(word.bracket == 0, place.times, times),
@@ -161,20 +164,15 @@ def execute(
     )
 
 
-def bracket_of(brackets: jax.Array, place: Place, word: Word) -> jax.Array:
-    """The packed bracket at the end of a word; anything where there is none."""
-    return get(brackets, place.at + jnp.where(word.bracket != 0, word.cost - 1, 0))
-
-
 def verdict(
-    machine: Machine, words: jax.Array, place: Place, is_refused: jax.Array
+    machine: Machine, packed: jax.Array, place: Place, is_refused: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Status, length of the output and steps of machines that have stopped before a word that is not allowed.
 
     They follow from which command of the word was the one too many. The byte it was about to write, if that was not
     what it failed at, is where it belongs already.
     """
-    options, (word, pointer, *_) = machine.options, look(machine, words, place)
+    options, (word, pointer, *_) = machine.options, look(machine, packed, place)
     is_left, is_right = pointer < 0, pointer >= options.cells
     is_off = is_left | is_right
     is_full = (word.kind == WRITE) & (place.num_written == options.max_output)

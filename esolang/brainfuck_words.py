@@ -8,10 +8,12 @@ A loop of moves and additions that ends where it began (`[-]`, `[->+<]`, `[]`) a
 pass, so the number of passes can be solved for on entering it, and its words are executed once, so many times over.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 END, RIGHT, LEFT, PLUS, MINUS, WRITE, READ, OPEN, CLOSE = range(9)
 """Tokens: the end of a program, and `><+-.,[]`."""
@@ -38,9 +40,9 @@ class Word(NamedTuple):
 
 
 class Bracket(NamedTuple):
-    """What is known of the bracket at a position; all int32 of one shape."""
+    """What is known of the next bracket from a position on, which is a word's own; all int32 of one shape."""
 
-    jump: jax.Array  # from here to the command after its partner
+    jump: jax.Array  # from the command after it to the command after its partner
     twos: jax.Array  # how often two divides what a pass adds to the loop's own cell; ENDLESS if that is 0; or UNSOLVED
     odd: jax.Array  # the rest of that number
     left: jax.Array  # how far the loop goes left of its own cell, at most MAX_REACH
@@ -91,31 +93,29 @@ def fold(linked: jax.Array) -> tuple[jax.Array, jax.Array]:
     Returns:
       Two of int32 `[B, C + 1]`.
     """
-    rows = jnp.pad(linked, ((0, 0), (0, 1))).T
     num_used = jnp.max(jnp.where(linked != END, jnp.arange(1, linked.shape[1] + 1, dtype=jnp.int32), 0))
 
     def prepend(turn: jax.Array, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        word, loop, words, brackets = carry
+        word, bracket, loop, words, brackets = carry
         here = num_used - 1 - turn
-        token, partner = _row(rows, here) & 15, _row(rows, here) >> 4
-        token = jnp.where((token >= OPEN) & (partner == here), NOTHING, token)
+        at_here = jax.lax.dynamic_index_in_dim(linked, here.astype(jnp.uint32), 1, keepdims=False)
+        token, partner = at_here & 15, at_here >> 4
+        is_bracket = token >= OPEN
+        token = jnp.where(is_bracket & (partner == here), NOTHING, token)
         following = Loop(*unpack(loop, LOOP_BITS))
-        bracket = pack(Bracket(partner + 1 - here, *solution(following, token == OPEN)), BRACKET_BITS)
+        solved = Bracket(partner - here, *solution(following, token == OPEN))
+        bracket = jnp.where(is_bracket, pack(solved, BRACKET_BITS), bracket)
         word = pack(prepended(token, Word(*unpack(word, WORD_BITS))), WORD_BITS)
         loop = pack(extended(token, following), LOOP_BITS)
-        return word, loop, _with_row(words, here, word), _with_row(brackets, here, bracket)
+        return word, bracket, loop, _with_column(words, here, word), _with_column(brackets, here, bracket)
 
-    nothing, table = jnp.zeros_like(rows[0]), jnp.zeros_like(rows)
-    *_, words, brackets = jax.lax.fori_loop(0, num_used, prepend, (nothing, nothing, table, table))
-    return words.T, brackets.T
-
-
-def _row(rows: jax.Array, index: jax.Array) -> jax.Array:
-    return jax.lax.dynamic_index_in_dim(rows, index, keepdims=False)
+    nothing, table = jnp.zeros_like(linked[:, 0]), jnp.zeros_like(jnp.pad(linked, ((0, 0), (0, 1))))
+    *_, words, brackets = jax.lax.fori_loop(0, num_used, prepend, (nothing, nothing, nothing, table, table))
+    return words, brackets
 
 
-def _with_row(rows: jax.Array, index: jax.Array, row: jax.Array) -> jax.Array:
-    return jax.lax.dynamic_update_index_in_dim(rows, row, index, 0)
+def _with_column(table: jax.Array, index: jax.Array, column: jax.Array) -> jax.Array:
+    return jax.lax.dynamic_update_index_in_dim(table, column, index.astype(jnp.uint32), 1)
 
 
 def prepended(token: jax.Array, word: Word) -> Word:
@@ -154,6 +154,13 @@ def solution(loop: Loop, is_open: jax.Array) -> tuple[jax.Array, jax.Array, jax.
     return jnp.where(is_solved, twos, UNSOLVED), odd, loop.left, loop.right
 
 
+@functools.cache
+def inverses() -> np.ndarray:
+    """What `Bracket.odd`, its six bits read without sign, is to be multiplied with for 1 modulo 2^32: int32 `[64]`."""
+    numbers = [bits - 64 * (bits >= 32) | 1 for bits in range(64)]  # the even ones are not asked for
+    return np.array([pow(number, -1, 2**32) for number in numbers], np.uint32).view(np.int32)
+
+
 def passes(bracket: Bracket, cell: jax.Array, cell_bits: int) -> tuple[jax.Array, jax.Array]:
     """How many passes a loop takes until its own cell is 0, and whether it never gets there.
 
@@ -163,9 +170,7 @@ def passes(bracket: Bracket, cell: jax.Array, cell_bits: int) -> tuple[jax.Array
     Args:
       cell: int32, not 0, its bits above cell_bits 0.
     """
-    inverse = bracket.odd  # right in its lowest three bits; Newton's method doubles them
-    for _ in range({8: 2, 16: 3, 32: 4}[cell_bits]):
-        inverse = inverse * (2 - bracket.odd * inverse)
+    inverse = jnp.asarray(inverses()).at[bracket.odd & 63].get(mode="promise_in_bounds")
     largest = jnp.int32(-1 if cell_bits == 32 else 2**cell_bits - 1)
     number = jax.lax.shift_right_logical(-cell & largest, bracket.twos) * inverse
     number &= jax.lax.shift_right_logical(largest, bracket.twos)

@@ -12,6 +12,8 @@ is read after the last write of the turn before: else XLA copies the memory.
 
 from typing import TypeVar, cast
 
+import jax
+import jax.numpy as jnp
 from jax.experimental.xla_metadata import set_xla_metadata
 
 Tree = TypeVar("Tree")
@@ -20,3 +22,13 @@ Tree = TypeVar("Tree")
 def in_one_function(outputs: Tree) -> Tree:
     """Marks the call of a jitted function that gave these outputs, so that XLA:CPU compiles it into one function."""
     return cast(Tree, set_xla_metadata(outputs, xla_cpu_small_call="true", inlineable="false"))
+
+
+def get(array: jax.Array, index: jax.Array) -> jax.Array:
+    """An element, or a row, at an index that is in bounds; unsigned, as no one need then ask whether it is negative."""
+    return jax.lax.dynamic_index_in_dim(array, index.astype(jnp.uint32), keepdims=False)
+
+
+def put(array: jax.Array, index: jax.Array, value: jax.Array) -> jax.Array:
+    """An array with another element, or row, at an index that is in bounds."""
+    return jax.lax.dynamic_update_index_in_dim(array, value, index.astype(jnp.uint32), 0)
