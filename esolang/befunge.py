@@ -7,8 +7,8 @@ Values of the language are int64, whatever `jax_enable_x64` says: `run` switches
 comes out is 32 bits wide at most, so it may be called from compiled functions of ordinary 32-bit code. Memory is fixed
 beforehand: `stack_limit` must be a number, and each program takes 9 bytes for each byte of `max_output`.
 
-On CPUs programs run one after another, see `serial`; elsewhere in lanes: what has ended makes room for the next on the
-device itself, and when none is left to begin, the lanes that still run are moved together.
+On CPUs programs run one after another, see `befunge_serial`; elsewhere in lanes: what has ended makes room for the next
+on the device itself, and when none is left to begin, the lanes that still run are moved together.
 """
 
 import functools
@@ -22,10 +22,10 @@ from jax import lax
 
 from esolang import befunge_machine as machine
 from esolang import befunge_reference as reference
+from esolang import befunge_serial
 from esolang.befunge_instructions import CHARACTER, NUMBER
 from esolang.befunge_machine import RUNNING, Inputs, Memory, State
 from esolang.befunge_reference import Options
-from esolang.serial import in_one_function
 from esolang.status import Outcome, Status
 
 LIMITS = Options(stack_limit=256, max_steps=5000, max_output=256)
@@ -126,7 +126,7 @@ def run(batch: Batch, options: Options = LIMITS, num_lanes: int | None = None) -
 
     Args:
       num_lanes: so many run at once, few enough for their memory to stay in the cache. None: on CPUs one after
-        another, see `serial`; elsewhere NUM_LANES.
+        another, see `befunge_serial`; elsewhere NUM_LANES.
 
     Raises:
       ValueError: `options` has no stack limit, or more steps than 2 ** 31 - 1; no lane.
@@ -155,36 +155,7 @@ def _run(batch: Batch, options: Options, num_lanes: int | None) -> Run:
 
 def _run_in_a_row(options: Options, batch: Batch) -> Run:
     """Programs one after another."""
-    run_all = jax.custom_batching.sequential_vmap(jax.jit(functools.partial(_run_all, options)))
-    return in_one_function(run_all(batch))
-
-
-def _run_all(options: Options, batch: Batch) -> Run:
-    num, room = len(batch.source), max(options.max_output, 1)
-    zero = jnp.zeros(1, jnp.int32)
-
-    def run_one(which: jax.Array, ends: Run) -> Run:
-        one = jax.tree.map(lambda x: lax.dynamic_index_in_dim(x, which), batch)
-        inputs = Inputs(one.read, lax.bitcast_convert_type(one.integer, jnp.int64))  # low half first
-        source = lax.bitcast_convert_type(one.source, jnp.int8) if options.cell_bits == 8 else one.source
-        memory = Memory(
-            cells=source.ravel().astype(f"int{options.cell_bits}"),
-            stack=jnp.zeros(machine.slots(options), jnp.int64),
-            kind=jnp.zeros(room, jnp.int8),
-            value=jnp.zeros(room, jnp.int64),
-        )
-        state, memory = lax.while_loop(
-            lambda carry: carry[0].status[0] == RUNNING,
-            lambda carry: machine.play_on(*carry, inputs, options),
-            (machine.begin(zero, one.seed, options), memory),
-        )
-        value = lax.bitcast_convert_type(memory.value, jnp.int32)  # low half first
-        ended = Run(state.status[0], state.steps[0], state.num_writes[0], memory.kind, value)
-        return jax.tree.map(lambda all, one: lax.dynamic_update_index_in_dim(all, one, which, 0), ends, ended)
-
-    zeros = jnp.zeros(num, jnp.int32)
-    ends = Run(zeros, zeros, zeros, jnp.zeros((num, room), jnp.int8), jnp.zeros((num, room, 2), jnp.int32))
-    return lax.fori_loop(0, num, run_one, ends)
+    return Run(*befunge_serial.run(options, batch.source, batch.read, batch.integer, batch.seed))
 
 
 def _run_in_lanes(options: Options, num_lanes: int, batch: Batch) -> Run:

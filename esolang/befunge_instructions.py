@@ -35,11 +35,12 @@ class Row(NamedTuple):
     is_end: Any = 0
     is_step: Any = 1
     steers: Any = 0  # all it does is to turn or to move on
+    is_rare: Any = 0  # see `is_rare`; set when packed
 
 
 BITS = Row(
     pops=2, pushes=2, pick=4, digit=4, turn=3, is_reflected=1, is_bridge=1, is_quote=1, is_put=1, writes=2, reads=2,
-    is_end=1, is_step=1, steers=1,
+    is_end=1, is_step=1, steers=1, is_rare=1,
 )  # fmt: skip
 
 
@@ -85,9 +86,14 @@ def table(unknown: str) -> np.ndarray:
     return np.array([_pack(row) for row in rows], np.int32)
 
 
+def is_rare(row: Row) -> bool:
+    """Whether an instruction reads, writes, divides, looks at the playfield or turns at random: few do."""
+    return bool(row.reads or row.writes or row.is_put or row.turn == RANDOM or PICKS[row.pick] in ("/", "%", "get"))
+
+
 def _pack(row: Row) -> int:
     word, place = 0, 0
-    for number, bits in zip(row, BITS, strict=True):
+    for number, bits in zip(row._replace(is_rare=int(is_rare(row))), BITS, strict=True):
         word |= number << place
         place += bits
     return word

@@ -1,17 +1,14 @@
 """Lanes that run Befunge-93 in lock step: their state, their memory, and one step of all.
 
-A round goes thus. First a lane may pass a cell that only steers; a lane that is alone passes all of them. Then it
-executes one: the character picks a row of a table, which says what to pop and push, which of the results computed for
-every lane becomes the top of the stack, where to turn. What has ended is a row that does nothing. The two topmost
-values are registers; three more are read in case they move up, and at most one is written. To be called with 64-bit
-values enabled.
+A round goes thus. First a lane may pass a cell that only steers. Then it executes one: the character picks a row of a
+table, which says what to pop and push, which of the results computed for every lane becomes the top of the stack, where
+to turn. What has ended is a row that does nothing. The two topmost values are registers; three more are read in case
+they move up, and at most one is written. To be called with 64-bit values enabled.
 
 What it brought on two busy CPU cores, six programs mixed (experiments/bench_esolang.py): writes put off to the next
 round 5 ×, since nothing is copied any more; the queue of programs 2 to 3 × at a batch of 8192; passing one cell that
-steers 1.2 to 1.4 ×. Of a lane alone, passing all cells that steer in a loop of its own: 1.1 to 1.6 ×, as what that loop
-ends with is computed once. What brought nothing: passing two; dividing and reading only where some lane does
-(`lax.cond`); the new top out of a table of all results, or by branches, instead of a chain of selects; barriers around
-what is read.
+steers 1.2 to 1.4 ×. What brought nothing: passing two; dividing and reading only where some lane does (`lax.cond`); the
+new top out of a table of all results, or by branches, instead of a chain of selects; barriers around what is read.
 """
 
 from typing import NamedTuple
@@ -149,21 +146,6 @@ def play_round(state: State, memory: Memory, inputs: Inputs, options: Options) -
     return _execute(state, memory, _look(state, memory, options), inputs, options)
 
 
-def play_on(state: State, memory: Memory, inputs: Inputs, options: Options) -> tuple[State, Memory]:
-    """The only lane passes all cells that only steer, and executes the next."""
-    memory = settle(state, memory)
-
-    def is_steering(carry: tuple[State, Look]) -> jax.Array:
-        return instructions.unpack(carry[1].word).steers[0] == 1
-
-    def steer(carry: tuple[State, Look]) -> tuple[State, Look]:
-        state = _steered(*carry, options)
-        return state, _look(state, memory, options)
-
-    state, look = lax.while_loop(is_steering, steer, (state, _look(state, memory, options)))
-    return _execute(state, memory, look, inputs, options)
-
-
 def settle(state: State, memory: Memory) -> Memory:
     """Puts what the last round wrote where it belongs; doing so twice changes nothing."""
     return memory._replace(cells=_write(memory.cells, *state.put), stack=_write(memory.stack, *state.push))
@@ -175,10 +157,6 @@ def _at(memory: jax.Array, index: jax.Array) -> jax.Array:
 
 def _write(memory: jax.Array, index: jax.Array, value: jax.Array) -> jax.Array:
     """Every lane has a part of its own, so no two write to one place."""
-    if len(index) == 1:  # what XLA can compile into a function with all around it
-        at = jnp.minimum(index, len(memory) - 1)
-        value = jnp.where(index == at, value.astype(memory.dtype), lax.dynamic_slice(memory, at, (1,)))
-        return lax.dynamic_update_slice(memory, value, at)
     return memory.at[index].set(value.astype(memory.dtype), mode="drop", unique_indices=True)
 
 
@@ -256,7 +234,7 @@ def _execute(state: State, memory: Memory, look: Look, inputs: Inputs, options: 
     depth = jnp.maximum(state.depth - row.pops, 0) + row.pushes
 
     written = jnp.where(row.writes == QUESTION, state.second, state.top)
-    length = _length(written, row.writes)
+    length = write_length(written, row.writes)
     is_full = state.num_bytes + length > options.max_output
     is_over = depth > options.stack_limit
     is_late = (state.status == RUNNING) & (state.steps >= options.max_steps)
@@ -323,10 +301,10 @@ def _turned(state: State, row: instructions.Row) -> jax.Array:
     direction = jnp.where(row.turn < KEEP, row.turn, state.direction) ^ row.is_reflected
     direction = jnp.where(row.turn == IF_ACROSS, jnp.where(state.top == 0, 0, 1), direction)
     direction = jnp.where(row.turn == IF_DOWN, jnp.where(state.top == 0, 3, 2), direction)
-    return jnp.where(row.turn == RANDOM, _random_direction(state.random), direction)
+    return jnp.where(row.turn == RANDOM, random_direction(state.random), direction)
 
 
-def _length(number: jax.Array, writes: jax.Array) -> jax.Array:
+def write_length(number: jax.Array, writes: jax.Array) -> jax.Array:
     """Bytes that a write takes, of numbers int64 `[L]`: int32 `[L]`."""
     size = lax.bitcast_convert_type(jnp.abs(number), jnp.uint64) | np.uint64(1)
     log10 = ((64 - lax.clz(size).astype(jnp.int32)) * 1233) >> 12  # of the next power of two, rounded down
@@ -336,7 +314,7 @@ def _length(number: jax.Array, writes: jax.Array) -> jax.Array:
     return jnp.where(writes == 0, 0, jnp.where(writes == CHARACTER, 1, digits + around)).astype(jnp.int32)
 
 
-def _random_direction(word: jax.Array) -> jax.Array:
+def random_direction(word: jax.Array) -> jax.Array:
     """The first two bits of `befunge_reference.random_word`: int32 `[L]`."""
     word = (word ^ (word >> 16)) * np.uint32(0x85EBCA6B)
     word = (word ^ (word >> 13)) * np.uint32(0xC2B2AE35)
