@@ -144,14 +144,8 @@ def test_the_whole_experiment_from_one_command(tmp_path):
     text = (tmp_path / "runs/go_arms/tiny/report.md").read_text()
     for run in re.findall(r"`(runs/go_9x9/[^`]+)`", text):
         assert (tmp_path / run / "result.json").exists()
-    for word in (
-        "rft-0.5",
-        "What search is worth",
-        "What it cost",
-        "Foretelling",
-        "Generalisation",
-        "What was not done",
-    ):
+    assert "rft-0.5" in text
+    for word in ("What search is worth", "What it cost", "Foretelling", "Generalisation", "What was not done"):
         assert word in text
     again = scripts.run(tmp_path / "cache", tmp_path, "go_arms", "--preset=tiny", "--resume")
     assert again.returncode == 0 and "go_9x9.py" not in again.stdout

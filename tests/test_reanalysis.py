@@ -1,8 +1,11 @@
 """Steps that are searched anew hold what search says now; all else stays as it was."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from tictactoe import TicTacToe, uniform
 
 from rl_pretrain import reanalysis, replay, selfplay
@@ -19,28 +22,39 @@ def wise(observations):
     return logits, jnp.zeros(len(observations))
 
 
-def remembered() -> replay.Replay:
+@pytest.fixture(scope="module")
+def before() -> replay.Replay:
     """Play of another network, two thirds of the ring full."""
     config = SelfplayConfig(num_steps=6, replay_steps=18, reanalysed_steps=1, full_share=0.5, brief_simulations=1)
+    play = jax.jit(lambda key, games: selfplay.play(ENV, uniform(9), SearchConfig(2), config, key, games))
     games, memory = selfplay.start(ENV, jax.random.key(0), 4), None
     for i in range(2):
-        games, seen = selfplay.play(ENV, uniform(9), SearchConfig(2), config, jax.random.key(i), games)
+        games, seen = play(jax.random.key(i), games)
         memory = replay.remember(memory or replay.empty(seen, 18), seen)
     assert memory is not None
     return memory
 
 
-def test_some_steps_get_the_policy_of_today_and_nothing_else_changes():
-    before = remembered()
-    after = jax.jit(lambda key: reanalysis.renew(ENV, wise, NOW, key, before, 4))(jax.random.key(3))
+@functools.partial(jax.jit, static_argnums=2)
+def renew(key, memory, num_steps: int) -> replay.Replay:
+    return reanalysis.renew(ENV, wise, NOW, key, memory, num_steps)
+
+
+@jax.jit
+def find(states) -> jax.Array:
+    """Without noise the key does not matter."""
+    return search(ENV, wise, NOW, jax.random.key(9), states).policy
+
+
+def test_some_steps_get_the_policy_of_today_and_nothing_else_changes(before):
+    after = renew(jax.random.key(3), before, 4)
     is_new = np.any(np.asarray(after.examples.policy != before.examples.policy), axis=(1, 2))
     assert 1 <= is_new.sum() <= 4 and not is_new[12:].any()  # rows never written are not drawn
     for row in np.flatnonzero(is_new):
         states = jax.tree.map(lambda ring, row=row: ring[row], before.states)
         observed = jax.vmap(ENV.observe)(states)
         np.testing.assert_array_equal(observed, before.examples.observation[row])
-        found = search(ENV, wise, NOW, jax.random.key(9), states)  # without noise the key does not matter
-        np.testing.assert_allclose(after.examples.policy[row], found.policy, atol=1e-3)
+        np.testing.assert_allclose(after.examples.policy[row], find(states), atol=1e-3)
         assert after.examples.has_policy[row].all()
     same = ~is_new
     np.testing.assert_array_equal(after.examples.has_policy[same], before.examples.has_policy[same])
@@ -52,9 +66,8 @@ def _but_policies(memory: replay.Replay) -> replay.Replay:
     return memory._replace(examples=memory.examples._replace(policy=None, has_policy=None))
 
 
-def test_all_steps_are_drawn_in_time():
-    before = remembered()
-    after = jax.jit(lambda key: reanalysis.renew(ENV, wise, NOW, key, before, 100))(jax.random.key(0))
+def test_all_steps_are_drawn_in_time(before):
+    after = renew(jax.random.key(0), before, 100)
     is_new = np.any(np.asarray(after.examples.policy != before.examples.policy), axis=(1, 2))
     assert is_new[:12].all()
 
