@@ -100,11 +100,10 @@ def fold(linked: jax.Array) -> tuple[jax.Array, jax.Array]:
         here = num_used - 1 - turn
         at_here = jax.lax.dynamic_index_in_dim(linked, here.astype(jnp.uint32), 1, keepdims=False)
         token, partner = at_here & 15, at_here >> 4
-        is_bracket = token >= OPEN
-        token = jnp.where(is_bracket & (partner == here), NOTHING, token)
+        token = jnp.where((token >= OPEN) & (partner == here), NOTHING, token)
         following = Loop(*unpack(loop, LOOP_BITS))
         solved = Bracket(partner - here, *solution(following, token == OPEN))
-        bracket = jnp.where(is_bracket, pack(solved, BRACKET_BITS), bracket)
+        bracket = jnp.where((token == OPEN) | (token == CLOSE), pack(solved, BRACKET_BITS), bracket)
         word = pack(prepended(token, Word(*unpack(word, WORD_BITS))), WORD_BITS)
         loop = pack(extended(token, following), LOOP_BITS)
         return word, bracket, loop, _with_column(words, here, word), _with_column(brackets, here, bracket)

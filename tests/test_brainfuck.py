@@ -1,5 +1,6 @@
 """Brainf**k: the plain interpreter by hand-made cases and programs of others, the one in JAX by the plain one."""
 
+import dataclasses
 import itertools
 import json
 import math
@@ -229,6 +230,13 @@ def test_random_programs_in_jax(num_lanes):
     outcomes = compare(programs + made, data + [b""] * len(made), SMALL, num_lanes)
     counts = {status: sum(outcome.status == status for outcome in outcomes) for status in Status}
     assert all(counts[status] > 10 for status in list(Status)[: Status.TAPE_RIGHT + 1]), counts
+
+
+@pytest.mark.parametrize("num_lanes", [None, 2])
+def test_a_bracket_without_partner_is_a_command_of_a_word(num_lanes):
+    """The word's own bracket is the one after it."""
+    programs = ["+]+[>+<-]>.", "+[+[->+<]>.", "]][-]+[[-]>++.", "++[>+]<[."]
+    compare(programs, [b""] * len(programs), dataclasses.replace(SMALL, brackets="lenient"), num_lanes)
 
 
 def test_a_program_on_several_inputs():
