@@ -6,22 +6,26 @@
 For every seed `go_9x9.py` trains a player with none of the options and one with each. A run of a few iterations first
 tells what an iteration costs with an option; its player then trains for as many iterations as cost what the plain
 player's did (`smaller-board` begins with a player of a board two points smaller and is charged for it). At the end each
-meets the plain player of its seed, both colours on the same random openings. Every training is a command that is shown;
-those that have ended are not repeated by --resume.
+meets all plain players, both colours on the same random openings; the plain ones, who differ by seed alone, meet each
+other and tell what is noise. Every training is a command that is shown; those that have ended are not repeated by
+--resume.
 """
 
 import dataclasses
+import functools
 import json
 import shlex
+import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 
 from go_env import Go
-from rl_pretrain import command_line, evaluate, json_file, success, trained
+from rl_pretrain import command_line, devices, evaluate, json_file, success, trained
 from rl_pretrain.run_directory import RunError
 from rl_pretrain.search import SearchConfig
 from rl_pretrain.settings import SettingError, a_name, at_least
@@ -64,8 +68,8 @@ class Config:
     """Points for White. 4 is what Black wins by on 6×6, so that neither colour is lost from the start; 9 on 7×7."""
     iterations: int = 20
     """Of the plain player, and half as many on the smaller board."""
-    num_pairs: int = 64
-    """Pairs of games against the plain player, for each seed."""
+    num_pairs: int = 32
+    """Pairs of games of a player against each of the plain ones."""
     simulations: int = 16
     """Search of both in these games."""
     opening_moves: int = 4
@@ -73,7 +77,8 @@ class Config:
 
     def __post_init__(self):
         a_name(self.name)
-        at_least(1, self, "num_seeds", "iterations", "num_pairs", "simulations")
+        at_least(1, self, "iterations", "num_pairs", "simulations")
+        at_least(2, self, "num_seeds")  # a plain player meets the other ones
         at_least(0, self, "opening_moves")
         at_least(4, self, "size")
         for option in self.options:
@@ -102,20 +107,18 @@ class Result(NamedTuple):
     option: str
     iterations: list[int]
     flops: list[float]  # relative to the plain player's
-    scores: list[float]  # against it
+    scores: list[float]  # against all plain ones, or the other ones
 
 
 def main(config: Config) -> None:
     """Trains everybody, lets them play, prints the table."""
     directory = RUNS / config.name
     plain = [train(config, "plain", seed, config.iterations) for seed in range(config.num_seeds)]
-    results = []
+    results = [judge(config, "plain", plain, plain)]
     for option in config.options:
         each = price(config, option)
         runs = [train_for(config, option, seed, flops(base), each) for seed, base in enumerate(plain)]
-        costs = [flops(run) / flops(base) for run, base in zip(runs, plain, strict=True)]
-        scores = [play(config, run, base, seed) for seed, (run, base) in enumerate(zip(runs, plain, strict=True))]
-        results.append(Result(option, [result_of(run)["iterations"] for run in runs], costs, scores))
+        results.append(judge(config, option, runs, plain))
         print(row(config, results[-1]), flush=True)
     report(config, directory, results)
 
@@ -166,20 +169,37 @@ def flops(run: Path | None) -> float:
     return result_of(run)["spent"]["flops"] if run else 0.0
 
 
-def play(config: Config, run: Path, other: Path, seed: int) -> float:
-    """Score of a run's player against another's."""
+def judge(config: Config, option: str, runs: Sequence[Path], plain: Sequence[Path]) -> Result:
+    """Lets every run play every plain one but itself."""
+    costs = [flops(run) / flops(base) for run, base in zip(runs, plain, strict=True)]
+    scores = [statistics.mean(play(config, run, base) for base in plain if base != run) for run in runs]
+    return Result(option, [result_of(run)["iterations"] for run in runs], costs, scores)
+
+
+def play(config: Config, run: Path, other: Path) -> float:
+    """Score of a run's player against another's; all matches have the same openings."""
+    first, second = trained.load(run), trained.load(other)
+    networks, weights = (first.network, second.network), (first.weights, second.weights)
+    return evaluate.score(match(config, networks, weights)).mean
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def match(config: Config, networks: Any, weights: Any) -> evaluate.Match:
+    """Pairs of games between two networks with the same search."""
     env = Go(config.size, config.komi)
     search = SearchConfig(num_simulations=config.simulations, gumbel_scale=0.0)
-    players = [evaluate.searcher(env, trained.load(path).predict, search) for path in (run, other)]
-    opening_key, play_key = jax.random.split(jax.random.key(seed))
+    players = [
+        evaluate.searcher(env, functools.partial(network.apply, w), search)
+        for network, w in zip(networks, weights, strict=True)
+    ]
+    opening_key, play_key = jax.random.split(jax.random.key(0))
     openings = evaluate.random_openings(env, opening_key, config.num_pairs, config.opening_moves)
-    match = jax.jit(lambda key: evaluate.play_match(env, players[0], players[1], openings, key, env.move_limit))
-    return evaluate.score(match(play_key)).mean
+    return evaluate.play_match(env, players[0], players[1], openings, play_key, env.move_limit)
 
 
 def row(config: Config, result: Result) -> str:
     """A line of the table."""
-    estimate = success.over_seeds(result.scores, config.num_pairs)
+    estimate = success.over_seeds(result.scores, config.num_pairs * (config.num_seeds - (result.option == "plain")))
     seeds = " ".join(f"{score:.2f}" for score in result.scores)
     cost = sum(result.flops) / len(result.flops)
     return f"| {result.option} | {result.iterations[0]} | {cost:.2f} | {seeds} | {estimate} |"
@@ -196,11 +216,12 @@ def report(config: Config, directory: Path, results: list[Result]) -> None:
     json_file.replace(directory / "results.json", json_file.dumps(kept, indent=2) + "\n")
     json_file.replace(directory / "table.md", table)
     print(f"\n{table}\n{config.size}×{config.size}, plain {config.iterations} iterations, {config.num_seeds} seeds,")
-    print(f"{config.num_pairs} pairs each at {config.simulations} simulations; saved in {directory}")
+    print(f"{config.num_pairs} pairs against each plain player, {config.simulations} simulations; saved in {directory}")
 
 
 if __name__ == "__main__":
     try:
+        devices.use_compilation_cache()
         main(command_line.parse(sys.argv[1:], PRESETS, __doc__, "cpu"))
     except (SettingError, RunError) as error:
         sys.exit(f"ablations.py: {error}")

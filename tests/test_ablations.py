@@ -12,6 +12,8 @@ def test_what_makes_no_sense_is_named():
         module.Config(name="x", options=("magic",))
     with pytest.raises(module.SettingError, match="name must be"):
         module.Config(name="../x")
+    with pytest.raises(module.SettingError, match="num_seeds must be at least 2"):
+        module.Config(name="x", num_seeds=1)
 
 
 @pytest.mark.slow
@@ -20,9 +22,11 @@ def test_every_option_is_trained_as_long_as_it_costs_the_same_and_meets_the_plai
     finished = scripts.run(tmp_path / "cache", tmp_path, "ablations", "--preset=tiny")
     assert finished.returncode == 0, finished.stderr
     results = json.loads((tmp_path / "runs/ablations/tiny/results.json").read_text())["results"]
-    assert [result["option"] for result in results] == ["brief", "no-symmetries"]
-    brief, whole = results
-    assert brief["iterations"][0] > whole["iterations"][0] == 3
+    assert [result["option"] for result in results] == ["plain", "brief", "no-symmetries", "smaller-board"]
+    plain, brief, whole, smaller = results
+    assert brief["iterations"][0] > whole["iterations"][0] == plain["iterations"][0] == 3
+    assert "--from=runs/go_9x9/tiny-first-1" in finished.stdout and smaller["iterations"][0] <= 3
+    assert sum(plain["scores"]) == pytest.approx(1), "two that meet each other alone"
     assert all(0.6 < cost < 1.4 for result in results for cost in result["flops"])
     assert all(0 <= score <= 1 for result in results for score in result["scores"])
     again = scripts.run(tmp_path / "cache", tmp_path, "ablations", "--preset=tiny", "--resume")
