@@ -40,6 +40,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
+import absl.logging
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -248,6 +249,7 @@ def prepare(settings: Settings, paths: Iterable[str | os.PathLike], data_dir: st
     """
     builder = Games(settings, paths, data_dir=data_dir)
     tfds.disable_progress_bar()  # it is over before one can read it
+    absl.logging.set_verbosity(absl.logging.ERROR)  # that settings are not among those of a catalogue is no news
     builder.download_and_prepare()
     metadata, splits = builder.info.metadata, builder.info.splits
     assert metadata is not None
