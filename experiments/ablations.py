@@ -13,24 +13,25 @@ other and tell what is noise. Every training is a command that is shown; those t
 
 import dataclasses
 import functools
+import itertools
 import json
-import shlex
-import statistics
-import subprocess
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from go_env import Go
-from rl_pretrain import command_line, devices, evaluate, json_file, success, trained
+from rl_pretrain import command_line, commands, devices, evaluate, json_file, success, trained
 from rl_pretrain.run_directory import RunError
 from rl_pretrain.search import SearchConfig
 from rl_pretrain.settings import SettingError, a_name, at_least
 
 RUNS, GO_RUNS = Path("runs/ablations"), Path("runs/go_9x9")
+HERE = Path(__file__).parent
 OPTIONS: dict[str, tuple[str, ...]] = {
     "brief": ("--selfplay.full-share=0.25", "--selfplay.brief-simulations=4"),  # most searches small, not learnt from
     "growing": ("--growth", "4", "8", "16"),  # simulations
@@ -66,6 +67,8 @@ class Config:
     """Edge of the board."""
     komi: float = 4.0
     """Points for White. 4 is what Black wins by on 6×6, so that neither colour is lost from the start; 9 on 7×7."""
+    first_komi: float = 2.0
+    """The same on the board of `smaller-board`: 2 on 4×4, 25 on 5×5."""
     iterations: int = 20
     """Of the plain player, and half as many on the smaller board."""
     num_pairs: int = 32
@@ -80,7 +83,7 @@ class Config:
         at_least(1, self, "iterations", "num_pairs", "simulations")
         at_least(2, self, "num_seeds")  # a plain player meets the other ones
         at_least(0, self, "opening_moves")
-        at_least(4, self, "size")
+        at_least(4, self, "size")  # smaller-board begins two points below
         for option in self.options:
             if option not in OPTIONS:
                 raise SettingError(f"unknown option {option!r}; choose from {', '.join(OPTIONS)}")
@@ -107,55 +110,65 @@ class Result(NamedTuple):
     option: str
     iterations: list[int]
     flops: list[float]  # relative to the plain player's
-    scores: list[float]  # against all plain ones, or the other ones
+    scores: list[list[float]]  # against each of the plain ones
 
 
 def main(config: Config) -> None:
     """Trains everybody, lets them play, prints the table."""
-    directory = RUNS / config.name
-    plain = [train(config, "plain", seed, config.iterations) for seed in range(config.num_seeds)]
-    results = [judge(config, "plain", plain, plain)]
-    for option in config.options:
-        each = price(config, option)
-        runs = [train_for(config, option, seed, flops(base), each) for seed, base in enumerate(plain)]
-        results.append(judge(config, option, runs, plain))
-        print(row(config, results[-1]), flush=True)
-    report(config, directory, results)
+    free, parts = ("options", "num_pairs", "simulations", "opening_moves"), str(GO_RUNS / f"{config.name}-*")
+    with commands.directory(RUNS / config.name, config, may_differ=free, parts=parts) as directory:
+        plain = [train(config, "plain", seed, config.iterations) for seed in range(config.num_seeds)]
+        results = [judge_plain(config, plain)]
+        for option in config.options:
+            print(row(config, results[-1]), flush=True)
+            each = price(config, option)
+            runs = [train_for(config, option, seed, flops(base), each) for seed, base in enumerate(plain)]
+            results.append(judge(config, option, runs, plain))
+        report(config, directory, results)
 
 
 def price(config: Config, option: str) -> float:
     """FLOPs of an iteration with the option, which do not depend on the seed."""
-    first = start_of(config, option, 0)
-    probe = train(config, option, 0, PROBE, first, prefix="probe-")
-    return (flops(probe) - flops(first)) / PROBE
+    source = source_of(config, option, 0)
+    probe = train(config, option, 0, PROBE, source, prefix="probe-")
+    return (flops(probe) - flops(source)) / PROBE
 
 
 def train_for(config: Config, option: str, seed: int, budget: float, each: float) -> Path:
     """Trains for so many FLOPs, what it begins with included, by iterations of `each`."""
-    first = start_of(config, option, seed)
-    return train(config, option, seed, max(1, round((budget - flops(first)) / each)), first)
+    source = source_of(config, option, seed)
+    return train(config, option, seed, max(1, round((budget - flops(source)) / each)), source)
 
 
-def start_of(config: Config, option: str, seed: int) -> Path | None:
+def source_of(config: Config, option: str, seed: int) -> Path | None:
     """The run whose weights a run with this option begins with."""
     if option != "smaller-board":
         return None
-    smaller = dataclasses.replace(config, size=config.size - 2)
-    return train(smaller, "first", seed, max(1, config.iterations // 2))
+    board = (config.size - 2, config.first_komi)
+    return train(config, "first", seed, max(1, config.iterations // 2), board=board)
 
 
-def train(config: Config, option: str, seed: int, iterations: int, first: Path | None = None, prefix: str = "") -> Path:
-    """Runs go_9x9.py, unless it has; returns its run directory."""
+def train(
+    config: Config,
+    option: str,
+    seed: int,
+    iterations: int,
+    source: Path | None = None,
+    prefix: str = "",
+    board: tuple[int, float] | None = None,
+) -> Path:
+    """Runs go_9x9.py, unless it has; returns its run directory.
+
+    Args:
+      board: its edge and komi, if they are not the settings'.
+    """
     run = GO_RUNS / f"{config.name}-{prefix}{option}-{seed}"
-    settings = {"preset": config.base, "name": run.name, "size": config.size, "komi": config.komi, "seed": seed}
-    settings |= {"max-moves": 2 * config.size**2, "iterations": iterations, "eval-every": iterations}
-    command = [*(f"--{name}={value}" for name, value in settings.items()), *OPTIONS.get(option, ())]
-    command += [*([f"--from={first}"] if first else []), "--final-matches=1", "--resume"]
-    if run.exists() and not config.resume:
-        raise RunError(f"{run} exists; go on with --resume, or choose another --name")
-    if not (run / "result.json").exists():
-        print(f"\n$ {shlex.join(['python', 'experiments/go_9x9.py', *command])}", flush=True)
-        subprocess.run([sys.executable, str(Path(__file__).with_name("go_9x9.py")), *command], check=True)
+    size, komi = board or (config.size, config.komi)
+    settings = {"preset": config.base, "name": run.name, "size": size, "komi": komi, "seed": seed}
+    settings |= {"max-moves": 2 * size**2, "iterations": iterations, "eval-every": iterations, "final-matches": 1}
+    settings |= {"from": source} if source else {}
+    arguments = [f"--{name}={value}" for name, value in settings.items()]
+    commands.train(HERE / "go_9x9.py", run, [*arguments, *OPTIONS.get(option, ()), "--resume"])
     return run
 
 
@@ -170,10 +183,19 @@ def flops(run: Path | None) -> float:
 
 
 def judge(config: Config, option: str, runs: Sequence[Path], plain: Sequence[Path]) -> Result:
-    """Lets every run play every plain one but itself."""
+    """Lets every run play every plain one."""
     costs = [flops(run) / flops(base) for run, base in zip(runs, plain, strict=True)]
-    scores = [statistics.mean(play(config, run, base) for base in plain if base != run) for run in runs]
+    scores = [[play(config, run, base) for base in plain] for run in runs]
     return Result(option, [result_of(run)["iterations"] for run in runs], costs, scores)
+
+
+def judge_plain(config: Config, plain: Sequence[Path]) -> Result:
+    """Lets the plain ones play each other: what is between them is noise."""
+    scores = [[0.5] * len(plain) for _ in plain]  # of a player against itself
+    for i, k in itertools.combinations(range(len(plain)), 2):
+        scores[i][k] = play(config, plain[i], plain[k])
+        scores[k][i] = 1 - scores[i][k]  # without chance, and from the same openings
+    return Result("plain", [result_of(run)["iterations"] for run in plain], [1.0] * len(plain), scores)
 
 
 def play(config: Config, run: Path, other: Path) -> float:
@@ -199,17 +221,24 @@ def match(config: Config, networks: Any, weights: Any) -> evaluate.Match:
 
 def row(config: Config, result: Result) -> str:
     """A line of the table."""
-    estimate = success.over_seeds(result.scores, config.num_pairs * (config.num_seeds - (result.option == "plain")))
-    seeds = " ".join(f"{score:.2f}" for score in result.scores)
-    cost = sum(result.flops) / len(result.flops)
-    return f"| {result.option} | {result.iterations[0]} | {cost:.2f} | {seeds} | {estimate} |"
+    scores = np.array(result.scores)
+    seeds = " ".join(f"{score:.2f}" for score in scores.mean(axis=1))
+    cells = [result.option, str(result.iterations[0]), f"{np.mean(result.flops):.2f}", seeds]
+    return f"| {' | '.join([*cells, '–' if result.option == 'plain' else mean_with_interval(config, scores)])} |"
+
+
+def mean_with_interval(config: Config, scores: np.ndarray) -> str:
+    """Of `[seeds, plain players]`. Both could have been others, so the interval is the wider one over either."""
+    num = config.num_pairs * config.num_seeds
+    by_row, by_column = (success.over_seeds(scores.mean(axis=axis), num) for axis in (1, 0))
+    low, high = min(by_row.low, by_column.low), max(by_row.high, by_column.high)
+    return f"{by_row.mean:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def report(config: Config, directory: Path, results: list[Result]) -> None:
     """The table for people, and all numbers as JSON."""
-    head = "| option | iterations | FLOPs / plain | score vs plain, by seed | mean [95 %] |\n|---|---|---|---|---|"
+    head = "| option | iterations | FLOPs / plain | score vs all plain, by seed | mean [95 %] |\n|---|---|---|---|---|"
     table = "\n".join([head, *(row(config, result) for result in results)]) + "\n"
-    directory.mkdir(parents=True, exist_ok=True)
     hardware = result_of(GO_RUNS / f"{config.name}-plain-0")["hardware"]
     settings = {"config": dataclasses.asdict(config), "hardware": hardware}
     kept = settings | {"results": [result._asdict() for result in results]}
@@ -221,11 +250,11 @@ def report(config: Config, directory: Path, results: list[Result]) -> None:
 
 if __name__ == "__main__":
     try:
+        # The trainings share a GPU with this process only if neither takes all of its memory.
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
         devices.use_compilation_cache()
         main(command_line.parse(sys.argv[1:], PRESETS, __doc__, "cpu"))
     except (SettingError, RunError) as error:
         sys.exit(f"ablations.py: {error}")
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"ablations.py: go_9x9.py ended with {error.returncode}; to go on: the same command with --resume")
     except KeyboardInterrupt:
-        sys.exit("stopped; to go on: the same command with --resume")
+        sys.exit(f"stopped; to go on: {commands.to_go_on()}")

@@ -29,7 +29,6 @@ import argparse
 import contextlib
 import dataclasses
 import functools
-import math
 import shlex
 import sys
 import time
@@ -459,10 +458,9 @@ def read_games(config: Config, pool: Devices) -> Shown:
         raise SettingError(f"games.paths: {error}") from None
     print(kept)
     chance = np.random.default_rng(config.seed)
-    chosen = chance.permutation(len(train.length))[: math.ceil(config.games.share * len(train.length))]
-    train = jax.tree.map(lambda column: column[chosen], train)
+    train = games.part(train, config.games.share, chance)
     if config.games.shuffle_results:
-        other = chance.permutation(len(chosen))
+        other = chance.permutation(len(train.length))
         train = train._replace(winner=train.winner[other], how=train.how[other])
     return Shown(devices.replicate(train, pool), devices.replicate(test, pool), int(train.length.sum()))
 

@@ -16,18 +16,14 @@ not seen (`battery.py`), and `report.py` puts it all on a page. Every step is a 
 can run alone; those that have ended are not repeated by --resume.
 """
 
-import contextlib
 import dataclasses
 import json
-import shlex
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rl_pretrain import checkpoint, command_line, json_file, run_directory
+from rl_pretrain import checkpoint, command_line, commands, json_file
 from rl_pretrain.run_directory import RunError
 from rl_pretrain.settings import SettingError, a_name, at_least
 
@@ -126,7 +122,8 @@ class Member(NamedTuple):
 
 def main(config: Config) -> None:
     """The whole experiment, top to bottom."""
-    with open_directory(config) as directory:
+    players = ("num_pairs", "simulations", "rivals", "depths")
+    with commands.directory(RUNS / config.name, config, may_differ=players) as directory:
         paths = config.games or (make_games(config),)
         members = [member for seed in range(config.num_seeds) for member in train(config, seed, paths)]
         tournaments = let_play(config, members)
@@ -191,11 +188,9 @@ def go(config: Config, arm: str, seed: int, *options: str) -> Member:
     """One training, unless it has ended already."""
     name = f"{config.name}-{arm}-{seed}"
     member = Member(arm, seed, str(GO_RUNS / name))
-    if not (GO_RUNS / name / "result.json").exists():
-        settings = [f"--preset={config.preset}", f"--size={config.size}", f"--seed={seed}", f"--name={name}"]
-        run("go_9x9.py", *settings, "--max-moves=" + str(2 * config.size**2), *options, "--resume")
-    if not (GO_RUNS / name / "result.json").exists():
-        raise RunError(f"{member.run} was stopped; to go on: {command()}")
+    settings = [f"--preset={config.preset}", f"--size={config.size}", f"--seed={seed}", f"--name={name}"]
+    settings += [f"--max-moves={2 * config.size**2}", "--resume"]
+    commands.train(HERE / "go_9x9.py", GO_RUNS / name, [*settings, *options])
     return member
 
 
@@ -244,28 +239,7 @@ def examine(config: Config, members: Sequence[Member], paths: Sequence[str]) -> 
 
 def run(script: str, *arguments: str) -> None:
     """One step as a person would start it. Raises RunError where it fails or is stopped."""
-    print(f"\n$ python experiments/{script} {shlex.join(arguments)}", flush=True)
-    finished = subprocess.run([sys.executable, str(HERE / script), *arguments], check=False)
-    if finished.returncode:
-        raise RunError(f"{script} ended with status {finished.returncode}; to go on: {command()}")
-
-
-@contextlib.contextmanager
-def open_directory(config: Config) -> Iterator[Path]:
-    """The experiment's directory, for this process alone. Raises RunError where it holds another one."""
-    directory = RUNS / config.name
-    settings = dataclasses.asdict(config)
-    del settings["resume"]
-    resume = config.resume and (directory / run_directory.CONFIG).exists()
-    versions = {"reward-pretraining": version("reward-pretraining")}
-    lock = run_directory.claim(directory, settings, versions, resume, ("num_pairs", "simulations", "rivals"))
-    with contextlib.closing(lock):
-        yield directory
-
-
-def command() -> str:
-    """The command line that goes on with this experiment."""
-    return shlex.join(["python", *(argument for argument in sys.argv if argument != "--resume"), "--resume"])
+    commands.run(HERE / script, arguments)
 
 
 if __name__ == "__main__":
@@ -274,4 +248,4 @@ if __name__ == "__main__":
     except (SettingError, RunError) as error:
         sys.exit(f"go_arms.py: {error}")
     except KeyboardInterrupt:
-        sys.exit(f"stopped; to go on: {command()}")
+        sys.exit(f"stopped; to go on: {commands.to_go_on()}")

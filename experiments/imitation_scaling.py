@@ -10,10 +10,9 @@ Every training is a command that is shown; those that have ended are not repeate
 import dataclasses
 import functools
 import json
-import shlex
-import subprocess
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from go_env import Go, games
-from rl_pretrain import command_line, devices, json_file, metrics, prediction, success, trained
+from rl_pretrain import command_line, commands, devices, json_file, metrics, prediction, success, trained
 from rl_pretrain.replay import Example
 from rl_pretrain.run_directory import RunError
 from rl_pretrain.settings import SettingError, a_name, at_least
@@ -37,7 +36,7 @@ class Config:
     """Settings of the experiment."""
 
     name: str
-    """Of the experiment, in runs/imitation_scaling, and of its runs, in runs/go_9x9. Default: the preset's name."""
+    """Of the experiment, in runs/imitation_scaling, and of its runs, in runs/go_9x9."""
     resume: bool = False
     """Go on with the experiment of this name; begin it, if there is none."""
     games: tuple[str, ...] = ()
@@ -46,7 +45,7 @@ class Config:
     """Of the games that are not kept for testing."""
     rated_games: tuple[str, ...] = ()
     """Records with ratings of both players. Default: levels are not compared."""
-    levels: tuple[tuple[float, float], ...] = ((-29, -12), (-11, -6), (-5, -1), (0, 9))
+    levels: tuple[tuple[float, float], ...] = ((-29.0, -12.0), (-11.0, -6.0), (-5.0, -1.0), (0.0, 9.0))
     """Least and greatest rating of both players; n dan is n, k kyu is 1 - k."""
     num_updates: int = 1000
     """Of each training."""
@@ -68,6 +67,9 @@ class Config:
             raise SettingError(f"shares must be more than 0 and at most 1, got {self.shares}")
         if not all(low <= high for low, high in self.levels):
             raise SettingError(f"levels must be pairs of the least and the greatest rating, got {self.levels}")
+        for name in ("shares", "levels"):
+            if len(set(getattr(self, name))) < len(getattr(self, name)):
+                raise SettingError(f"{name} must differ from one another, got {getattr(self, name)}")
 
     @property
     def go(self) -> Go:
@@ -76,11 +78,11 @@ class Config:
 
 
 PRESETS = {
-    "cpu": Config(name="cpu"),
+    "cpu": Config(name="scaling"),
     "tiny": Config(
         name="tiny",
         shares=(0.5, 1.0),
-        levels=((-9, -1), (0, 9)),
+        levels=((-9.0, -1.0), (0.0, 9.0)),
         num_updates=8,
         batch_size=64,
         num_seeds=1,
@@ -98,8 +100,6 @@ class Diet(NamedTuple):
     paths: tuple[str, ...]
     ratings: tuple[float, float] | None
     share: float
-    num_games: int
-    num_positions: int
 
 
 class Result(NamedTuple):
@@ -107,6 +107,8 @@ class Result(NamedTuple):
 
     diet: Diet
     runs: list[str]
+    games: list[int]
+    positions: list[int]
     updates: list[int]
     own: list[float]  # accuracy on the games learnt from, while learning
     foretold: dict[str, list[float]]  # by measure, on the games for all
@@ -116,33 +118,31 @@ def main(config: Config) -> None:
     """Trains everybody, lets them foretell the same games, prints the table."""
     if not config.games:
         raise SettingError("games must be folders, archives or files of game records")
-    batches = list(exam(config))
-    results = []
-    for diet in [*shares(config), *levels(config)]:
-        runs = [train(config, diet, seed) for seed in range(config.num_seeds)]
-        results.append(measure(diet, runs, batches))
-        print(row(config, results[-1]), flush=True)
-    report(config, results)
+    free, parts = ("shares", "levels", "num_positions"), str(GO_RUNS / f"{config.name}-*")
+    with commands.directory(RUNS / config.name, config, may_differ=free, parts=parts) as directory:
+        results = []
+        for diet in [*shares(config), *levels(config)]:
+            runs = [train(config, diet, seed) for seed in range(config.num_seeds)]
+            results.append(measure(config, diet, runs))
+            print(row(config, results[-1]), flush=True)
+        report(config, directory, results)
 
 
-def shares(config: Config) -> Iterator[Diet]:
+def shares(config: Config) -> list[Diet]:
     """Parts of the games."""
-    train = prepare(config, config.games, None).train
-    for share in config.shares:
-        num, positions = round(share * len(train.length)), round(share * int(train.length.sum()))
-        yield Diet(f"{share:.0%}", config.games, None, share, num, positions)
+    return [Diet(f"{100 * share:g} %", config.games, None, share) for share in config.shares]
 
 
-def levels(config: Config) -> Iterator[Diet]:
+def levels(config: Config) -> list[Diet]:
     """As many games of each level as of the one with the fewest."""
     if not config.rated_games:
-        return
-    found = {ratings: prepare(config, config.rated_games, ratings).train for ratings in config.levels}
-    fewest = min(len(train.length) for train in found.values())
-    for (low, high), train in found.items():
-        share = fewest / len(train.length)
-        positions = round(share * int(train.length.sum()))
-        yield Diet(f"{rank(low)} to {rank(high)}", config.rated_games, (low, high), share, fewest, positions)
+        return []
+    nums = [len(prepare(config, config.rated_games, level).train.length) for level in config.levels]
+    names = [f"{rank(low)} to {rank(high)}" for low, high in config.levels]
+    return [
+        Diet(name, config.rated_games, level, min(nums) / num)
+        for name, level, num in zip(names, config.levels, nums, strict=True)
+    ]
 
 
 def rank(rating: float) -> str:
@@ -150,7 +150,8 @@ def rank(rating: float) -> str:
     return f"{rating:g}" if rating > 9 else f"{rating:g} dan" if rating > 0 else f"{1 - rating:g} kyu"
 
 
-def prepare(config: Config, paths: Sequence[str], ratings: tuple[float, float] | None) -> games.Prepared:
+@functools.cache
+def prepare(config: Config, paths: tuple[str, ...], ratings: tuple[float, float] | None) -> games.Prepared:
     """The data set, as go_9x9.py will find it."""
     try:
         return games.prepare(games.Settings(config.go, ratings=ratings), paths, GAMES)
@@ -158,48 +159,57 @@ def prepare(config: Config, paths: Sequence[str], ratings: tuple[float, float] |
         raise SettingError(f"games: {error}") from None
 
 
+def shown(config: Config, diet: Diet, seed: int) -> games.Rows:
+    """The games that go_9x9.py draws with this seed."""
+    rows = prepare(config, diet.paths, diet.ratings).train
+    return games.part(rows, diet.share, np.random.default_rng(seed))
+
+
 def train(config: Config, diet: Diet, seed: int) -> Path:
     """Runs go_9x9.py, unless it has; returns its run directory."""
-    run = GO_RUNS / f"{config.name}-{diet.name.replace('%', '').replace(' ', '-')}-{seed}"
+    run = GO_RUNS / f"{config.name}-{diet.name.replace(' %', '').replace(' ', '-')}-{seed}"
+    reuse = config.num_updates * config.batch_size / int(shown(config, diet, seed).length.sum())
     settings = {"preset": config.base, "arm": "spt", "name": run.name, "size": config.size, "seed": seed}
     settings |= {"max-moves": config.go.move_limit, "iterations": 4, "eval-every": 4, "final-matches": 1}
-    settings |= {"games.share": diet.share, "imitate.batch-size": config.batch_size}
-    settings |= {"imitate.reuse": f"{config.num_updates * config.batch_size / diet.num_positions:.5g}"}
-    command = [*(f"--{name}={value}" for name, value in settings.items()), "--games.paths", *diet.paths, "--resume"]
-    command += ["--games.ratings", *map(str, diet.ratings)] if diet.ratings else []
-    if run.exists() and not config.resume:
-        raise RunError(f"{run} exists; go on with --resume, or choose another --name")
-    if not (run / "result.json").exists():
-        print(f"\n$ {shlex.join(['python', 'experiments/go_9x9.py', *command])}", flush=True)
-        subprocess.run([sys.executable, str(Path(__file__).with_name("go_9x9.py")), *command], check=True)
+    settings |= {"games.share": diet.share, "imitate.batch-size": config.batch_size, "imitate.reuse": reuse}
+    arguments = [*(f"--{name}={value}" for name, value in settings.items()), "--games.paths", *diet.paths]
+    arguments += ["--games.ratings", *map(str, diet.ratings)] if diet.ratings else []
+    commands.train(Path(__file__).with_name("go_9x9.py"), run, [*arguments, "--resume"])
     return run
 
 
-def exam(config: Config) -> Iterator[Example]:
-    """Positions of games that nobody is shown, `[CHUNK, ...]` at a time, the same for everybody."""
-    rows = prepare(config, config.games, None).test
-    look = jax.jit(functools.partial(games.positions, config.go))
-    for i in range(-(-config.num_positions // CHUNK)):
-        seen = look(rows, *games.draw(rows, jax.random.key(i), CHUNK))
-        policy = jax.nn.one_hot(seen.action, config.go.num_actions)
-        yield Example(seen.observation, seen.legal, policy, jnp.ones_like(seen.is_known), seen.value, seen.is_known)
-
-
-def measure(diet: Diet, runs: Sequence[Path], batches: Sequence[Example]) -> Result:
-    """How well the averaged weights of some runs foretell the batches."""
+def measure(config: Config, diet: Diet, runs: Sequence[Path]) -> Result:
+    """How well the averaged weights of some runs foretell games that nobody is shown."""
     means = []
     for run in runs:
         player = trained.load(run)
-        sums = prediction.total(foretell(player.network, player.weights, batch) for batch in batches)
+        sums = prediction.total(foretell(player.network, player.weights, batch) for batch in exam(config))
         means.append(prediction.means(sums))
     last = [metrics.read(run)[-1] for run in runs]
+    lengths = [shown(config, diet, seed).length for seed in range(config.num_seeds)]
     return Result(
         diet,
         list(map(str, runs)),
+        [len(each) for each in lengths],
+        [int(each.sum()) for each in lengths],
         [row["updates"] for row in last],
         [row["policy_accuracy"] for row in last],
         {name: [float(getattr(mean, name)[0]) for mean in means] for name in MEASURES},
     )
+
+
+@functools.cache
+def exam(config: Config) -> list[Example]:
+    """Positions of games that nobody is shown, `[CHUNK, ...]` at a time, the same for everybody."""
+    rows = prepare(config, config.games, None).test
+    look = jax.jit(functools.partial(games.positions, config.go))
+
+    def batch(i: int) -> Example:
+        seen = look(rows, *games.draw(rows, jax.random.key(i), CHUNK))
+        policy = jax.nn.one_hot(seen.action, config.go.num_actions)
+        return Example(seen.observation, seen.legal, policy, jnp.ones_like(seen.is_known), seen.value, seen.is_known)
+
+    return [batch(i) for i in range(-(-config.num_positions // CHUNK))]
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -210,22 +220,21 @@ def foretell(network: Any, weights: Any, batch: Example) -> prediction.Sums:
 
 
 def row(config: Config, result: Result) -> str:
-    """A line of the table."""
-    diet, num = result.diet, CHUNK * -(-config.num_positions // CHUNK)
-    top_1 = success.over_seeds(result.foretold["top_1"], num)
-    others = [f"{np.mean(result.foretold[name]):.3f}" for name in MEASURES[1:]]
-    epochs = result.updates[0] * config.batch_size / diet.num_positions
-    cells = [diet.name, f"{diet.num_games:,}", f"{diet.num_positions:,}", f"{epochs:.1f}", f"{np.mean(result.own):.3f}"]
-    return f"| {' | '.join([*cells, f'{top_1.mean:.3f} [{top_1.low:.3f}, {top_1.high:.3f}]', *others])} |"
+    """A line of the table: means over seeds."""
+    top_1 = success.over_seeds(result.foretold["top_1"], CHUNK * len(exam(config)))
+    num_games, num_positions = np.mean(result.games), np.mean(result.positions)
+    epochs = np.mean(result.updates) * config.batch_size / num_positions
+    cells = [result.diet.name, f"{num_games:,.0f}", f"{num_positions:,.0f}", f"{epochs:.1f}"]
+    cells += [f"{np.mean(result.own):.3f}", f"{top_1.mean:.3f} [{top_1.low:.3f}, {top_1.high:.3f}]"]
+    return f"| {' | '.join([*cells, *(f'{np.mean(result.foretold[name]):.3f}' for name in MEASURES[1:])])} |"
 
 
-def report(config: Config, results: Sequence[Result]) -> None:
+def report(config: Config, directory: Path, results: Sequence[Result]) -> None:
     """The table for people, and all numbers as JSON."""
     heads = ["games", "number", "positions", "epochs", "its own moves", "move found [95 %]", "among five"]
     heads += ["cross-entropy", "Brier score"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *(row(config, result) for result in results)]
-    table, directory = "\n".join(lines) + "\n", RUNS / config.name
-    directory.mkdir(parents=True, exist_ok=True)
+    table = "\n".join(lines) + "\n"
     hardware = json.loads((Path(results[0].runs[0]) / "result.json").read_text())["hardware"]
     kept = {"config": dataclasses.asdict(config), "hardware": hardware}
     kept["results"] = [result._asdict() | {"diet": result.diet._asdict()} for result in results]
@@ -237,14 +246,11 @@ def report(config: Config, results: Sequence[Result]) -> None:
 
 if __name__ == "__main__":
     try:
-        devices.use()
+        # The trainings share a GPU with this process only if neither takes all of its memory.
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
         devices.use_compilation_cache()
         main(command_line.parse(sys.argv[1:], PRESETS, __doc__, "cpu"))
     except (SettingError, RunError) as error:
         sys.exit(f"imitation_scaling.py: {error}")
-    except subprocess.CalledProcessError as error:
-        sys.exit(
-            f"imitation_scaling.py: go_9x9.py ended with {error.returncode}; to go on: the same command with --resume"
-        )
     except KeyboardInterrupt:
-        sys.exit("stopped; to go on: the same command with --resume")
+        sys.exit(f"stopped; to go on: {commands.to_go_on()}")

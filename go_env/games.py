@@ -35,6 +35,7 @@ import enum
 import functools
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -277,6 +278,13 @@ def stack(rows: Iterable[Rows], room: int | None = None) -> Rows:
         moves[i, : len(row.moves)] = row.moves
     scalars = {name: np.array([getattr(row, name) for row in rows], dtype) for name, dtype in _SCALARS.items()}
     return Rows(moves, **scalars)
+
+
+def part(rows: Rows, share: float, chance: np.random.Generator) -> Rows:
+    """A share of the games, drawn by chance and rounded up; a smaller share of the same draw is part of a greater."""
+    num = math.ceil(round(share * len(rows.length), 6))  # 0.28 of 25 are 7, though the product is a little more
+    chosen = chance.permutation(len(rows.length))[:num]
+    return jax.tree.map(lambda column: column[chosen], rows)
 
 
 def draw(rows: Rows, key: jax.Array, num: int) -> tuple[jax.Array, jax.Array]:

@@ -99,8 +99,10 @@ def compile_steps(
         games, trajectory = play_on(key, weights, games)
         memory = replay.remember(memory, trajectory)
         if num_renewed := selfplay_config.reanalysed_steps:
-            predict, renew_key = functools.partial(apply, weights), jax.random.fold_in(key, 0)
-            memory = reanalysis.renew(env, predict, search_config, renew_key, memory, num_renewed)
+            num_new = selfplay_config.num_steps
+            renew_key = jax.random.fold_in(key, num_new)  # the moves' own are fold_in(key, 0) to num_new - 1
+            predict = functools.partial(apply, weights)
+            memory = reanalysis.renew(env, predict, search_config, renew_key, memory, num_renewed, num_new)
         return games, memory, jax.lax.psum(summarise(trajectory), AXIS)
 
     def learn_from(batch, key, state, held):

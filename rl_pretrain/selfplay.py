@@ -35,7 +35,8 @@ class SelfplayConfig:
     """Of a brief search, which has no noise at the root."""
     reanalysed_steps: int = 0
     """Earlier moves of each game that are searched anew with each iteration's network, to learn from the better policy
-    (MuZero Reanalyse, Schrittwieser et al., Nature 2020). The replay then keeps the states, too."""
+    (MuZero Reanalyse, Schrittwieser et al., Nature 2020). The replay then keeps the states, too, which makes it about
+    three times as large in 9×9 Go with superko."""
 
     def __post_init__(self):
         at_least(1, self, "num_games", "num_steps", "replay_steps", "brief_simulations")
@@ -132,15 +133,17 @@ def _find(
         return full(key, states), jnp.bool_(True)
     brief_config = dataclasses.replace(search_config, num_simulations=config.brief_simulations, gumbel_scale=0.0)
     brief = functools.partial(search, env, predict, brief_config)
-    is_full = jax.random.bernoulli(jax.random.fold_in(key, 0), config.full_share)
-    return jax.lax.cond(is_full, full, brief, key, states), is_full
+    search_key, choice_key = jax.random.split(key)
+    is_full = jax.random.bernoulli(choice_key, config.full_share)
+    return jax.lax.cond(is_full, full, brief, search_key, states), is_full
 
 
 def _sample(config: SelfplayConfig, key: jax.Array, visits: jax.Array, legal: jax.Array) -> jax.Array:
     """An action of each game, int32 `[games]`, in proportion to its visits, or at times any legal one."""
     shares = visits
     if config.random_share:
-        is_random = jax.random.bernoulli(jax.random.fold_in(key, 0), config.random_share, (len(legal), 1))
+        key, choice_key = jax.random.split(key)
+        is_random = jax.random.bernoulli(choice_key, config.random_share, (len(legal), 1))
         shares = jnp.where(is_random, legal.astype(jnp.float32), visits)
     return jax.random.categorical(key, jnp.log(shares)).astype(jnp.int32)
 

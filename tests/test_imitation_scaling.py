@@ -27,6 +27,8 @@ def test_what_makes_no_sense_is_named():
         module.Config(name="x", shares=(0.0,))
     with pytest.raises(module.SettingError, match="levels must be pairs"):
         module.Config(name="x", levels=((3, 1),))
+    with pytest.raises(module.SettingError, match="shares must differ"):
+        module.Config(name="x", shares=(0.5, 0.5))
     with pytest.raises(module.SettingError, match="games must be"):
         module.main(module.Config(name="x"))
 
@@ -36,12 +38,13 @@ def test_levels_are_shown_as_many_games_each(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = write_games(tmp_path / "games.sgf", 60)
     config = module.Config(**{**vars(module.PRESETS["tiny"]), "games": (path,), "rated_games": (path,)})
-    half, whole = module.shares(config)
-    weak, strong = module.levels(config)
-    assert 2 * half.num_games == pytest.approx(whole.num_games, abs=1)
-    assert (weak.name, strong.name) == ("10 kyu to 2 kyu", "1 kyu to 9 dan")
-    assert weak.num_games == strong.num_games < 25 and weak.share < 0.7 and strong.share == 1
-    assert weak.num_positions == pytest.approx(14 * weak.num_games, abs=14)
+    half, whole = (module.shown(config, diet, seed=0) for diet in module.shares(config))
+    assert len(half.length) == -(-len(whole.length) // 2)
+    diets = module.levels(config)
+    assert [diet.name for diet in diets] == ["10 kyu to 2 kyu", "1 kyu to 9 dan"]
+    weak, strong = (module.shown(config, diet, seed=1) for diet in diets)
+    assert len(weak.length) == len(strong.length) < 25
+    assert (weak.black_rating == -4).all() and (strong.white_rating == 3).all()
 
 
 @pytest.mark.slow
@@ -53,8 +56,12 @@ def test_everybody_makes_as_many_updates_and_foretells_the_same_games(tmp_path):
     assert finished.returncode == 0, finished.stderr
     place = tmp_path / "runs/imitation_scaling/tiny"
     results = json.loads((place / "results.json").read_text())["results"]
-    assert [result["diet"]["name"] for result in results] == ["50%", "100%", "10 kyu to 2 kyu", "1 kyu to 9 dan"]
-    assert all(abs(result["updates"][0] - 8) <= 4 for result in results)  # whole ones in each iteration
+    assert [result["diet"]["name"] for result in results] == ["50 %", "100 %", "10 kyu to 2 kyu", "1 kyu to 9 dan"]
+    assert [result["updates"] for result in results] == [[8]] * 4
+    for result, run in ((result, result["runs"][0]) for result in results):
+        settings = json.loads((tmp_path / run / "config.json").read_text())["config"]["games"]
+        assert settings["share"] == result["diet"]["share"]
+        assert result["positions"][0] == pytest.approx(14 * result["games"][0], abs=14)
     assert all(0 <= result["foretold"]["top_1"][0] <= result["foretold"]["top_5"][0] <= 1 for result in results)
     assert len((place / "table.md").read_text().splitlines()) == 2 + len(results)
     again = scripts.run(tmp_path / "cache", tmp_path, *command, "--resume")
