@@ -124,7 +124,7 @@ class Config:
     kl_halving: int = 0
     """Updates in which that weight halves; 0 for never."""
     keep_value: bool = True
-    """Whether the value head comes from the source, too; else it begins anew."""
+    """Whether the value head comes from the source, too; else it begins anew, and that of endings with it."""
     keep_moments: bool = False
     """Whether the optimiser's moments come from the source, too; else it begins anew."""
     devices: int | None = None
@@ -163,8 +163,9 @@ class Config:
     search: SearchConfig = SearchConfig()
     learn: LearnConfig = LearnConfig()
     games: GamesConfig = GamesConfig()
-    imitate: LearnConfig = LearnConfig(reuse=10, learning_rate=1e-3, final_learning_rate=1e-4)
-    """Learning from games, spt's in place of `learn`; its reuse is the number of epochs."""
+    imitate: LearnConfig = LearnConfig(reuse=10, learning_rate=1e-3, final_learning_rate=1e-4, soft_policy_weight=0.0)
+    """Learning from games, spt's in place of `learn`; its reuse is the number of epochs. The move of a game cannot be
+    made flatter, as the policy of a search can."""
     symmetries: bool = True
     """Whether each position is learnt from in one of its eight symmetries, drawn at random."""
     match: MatchConfig = MatchConfig()
@@ -199,6 +200,11 @@ class Config:
         """Moves played in all games together."""
         return 0 if self.arm == "spt" else self.selfplay.num_games * self.selfplay.num_steps
 
+    @property
+    def renewals_per_iteration(self) -> int:
+        """Earlier moves that are searched anew."""
+        return 0 if self.arm == "spt" else self.selfplay.num_games * self.selfplay.reanalysed_steps
+
     def simulations_at(self, iteration: int) -> int:
         """Of self-play's full searches."""
         numbers = self.growth or (self.search.num_simulations,)
@@ -232,7 +238,9 @@ PRESETS = {
         selfplay=SelfplayConfig(num_games=128, num_steps=16, replay_steps=256),
         search=SearchConfig(num_simulations=16),
         learn=LearnConfig(batch_size=256, num_warmup_updates=50),
-        imitate=LearnConfig(batch_size=256, reuse=2, num_warmup_updates=50, final_learning_rate=1e-4),
+        imitate=LearnConfig(
+            batch_size=256, reuse=2, num_warmup_updates=50, final_learning_rate=1e-4, soft_policy_weight=0.0
+        ),
         match=MatchConfig(num_pairs=16, num_simulations=16),
     ),
     "paper": Config(
@@ -244,7 +252,7 @@ PRESETS = {
         network=ConvConfig(num_blocks=8, num_channels=128, bfloat16=True),
         selfplay=SelfplayConfig(num_games=4096, num_steps=64),
         learn=LearnConfig(batch_size=8192, average_decay=0.999),
-        imitate=LearnConfig(reuse=10, learning_rate=1e-3, final_learning_rate=1e-3),
+        imitate=LearnConfig(reuse=10, learning_rate=1e-3, final_learning_rate=1e-3, soft_policy_weight=0.0),
         match=MatchConfig(num_pairs=128),
     ),
     "tiny": Config(
@@ -259,7 +267,7 @@ PRESETS = {
         selfplay=SelfplayConfig(num_games=16, num_steps=10, replay_steps=60),
         search=SearchConfig(num_simulations=4, max_considered=4),
         learn=LearnConfig(batch_size=64, num_warmup_updates=4),
-        imitate=LearnConfig(batch_size=64, num_warmup_updates=4),
+        imitate=LearnConfig(batch_size=64, num_warmup_updates=4, soft_policy_weight=0.0),
         match=MatchConfig(num_pairs=4, num_simulations=4),
     ),
 }
@@ -411,9 +419,8 @@ def begin(config: Config, setup: Setup) -> Everything:
     weights_key, games_key, run_key = jax.random.split(key, 3)
     params = setup.network.init(weights_key, jnp.zeros((1, *config.env.observation_shape)))
     if setup.source is not None:
-        fresh, params = params, setup.source.weights
-        if not config.keep_value:
-            params = {"params": params["params"] | {"value": fresh["params"]["value"]}}
+        renewed = () if config.keep_value else ("value", "ending")
+        params = inherit(params, setup.source.weights, renewed)
     state = learner.init(setup.optimizer, params)
     if config.keep_moments:
         state = state._replace(opt_state=with_moments(state.opt_state, config.source))
@@ -423,11 +430,20 @@ def begin(config: Config, setup: Setup) -> Everything:
     return Everything(run_key, train, initial, *setup.steps.begin(parallel.split(games_key, setup.pool), initial))
 
 
+def inherit(fresh: Weights, source: Weights, renewed: tuple[str, ...]) -> Weights:
+    """The source's weights; fresh ones for the `renewed` parts, and for heads that it does not have."""
+    kept = {name: source["params"].get(name, own) for name, own in fresh["params"].items() if name not in renewed}
+    return {"params": fresh["params"] | kept}
+
+
 def read_source(config: Config) -> trained.Trained:
     """The run whose weights this one begins with."""
     source = trained.load(config.source)
-    if source.network.config != config.network:
-        raise SettingError(f"network must be that of {config.source}, {source.network.config}, got {config.network}")
+    theirs, ours = source.network.config, config.network
+    if theirs.playing != ours.playing:
+        raise SettingError(f"network must be that of {config.source}, {theirs.playing}, got {ours.playing}")
+    if config.keep_moments and theirs != ours:
+        raise SettingError(f"keep_moments needs the heads of {config.source}, {theirs}, got {ours}")
     return source
 
 
@@ -477,7 +493,8 @@ def ending(env: Go, state: State) -> jax.Array:
     how far it is won, the margin over twice the board's edge squeezed by tanh."""
     mover = -state.to_play
     owners = mover * env.area(state).reshape(-1)
-    return jnp.append(owners.astype(jnp.float32), jnp.tanh(mover * env.score(state) / (2 * env.size)))
+    margin = jnp.sum(owners) - mover * state.komi
+    return jnp.append(owners.astype(jnp.float32), jnp.tanh(margin / (2 * env.size)))
 
 
 def play(
@@ -540,7 +557,7 @@ def cost(
     config: Config, setup: Setup, num_simulations: int, played: dict[str, Any], seconds: float, flops: Flops
 ) -> Spent:
     """What one iteration has cost. Nearly all operations of play are the network's, so they go with its evaluations."""
-    renewed = 0 if config.arm == "spt" else config.selfplay.num_games * config.selfplay.reanalysed_steps
+    renewed = config.renewals_per_iteration
     evaluations = int(played.get("evaluations", 0)) + renewed * (1 + num_simulations)
     share = evaluations / max(1, (config.moves_per_iteration + renewed) * (1 + num_simulations))
     return Spent(
@@ -548,7 +565,7 @@ def cost(
         device_seconds=seconds * len(setup.pool),
         games=int(played.get("games", 0)),
         moves=config.moves_per_iteration,
-        environment_steps=evaluations,
+        environment_steps=evaluations - renewed,  # where nothing is played, no step follows the search
         evaluations=evaluations,
         updates=setup.num_updates,
         positions=setup.num_updates * config.learning.batch_size,

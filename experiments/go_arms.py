@@ -129,7 +129,7 @@ def main(config: Config) -> None:
         tournaments = let_play(config, members)
         examine(config, members, paths)
         content = {"members": [member._asdict() for member in members], "tournaments": list(map(str, tournaments))}
-        content["depths"] = str(compare_depths(config, members)) if config.depths else None
+        content["depths"] = [str(compare_depths(config, members))] if config.depths else []
         json_file.replace(directory / "experiment.json", json_file.dumps(content, indent=1) + "\n")
         run("report.py", str(directory))
 

@@ -63,6 +63,7 @@ def main(config: Config) -> None:
     settings, _ = run_directory.read_config(config.experiment)
     members = [read_member(row) for row in content["members"]]
     tournaments = [Path(path) for path in content["tournaments"]]
+    depths = [Path(path) for path in content["depths"]]
     pairs = [pair for path in tournaments for pair in read_pairs(path / "pairs.jsonl")]
     ratings = {
         name: rating for path in tournaments for name, rating in read_json(path / "ratings.json")["players"].items()
@@ -75,13 +76,13 @@ def main(config: Config) -> None:
         introduction(config, settings, members),
         head_to_head(members, players, pairs, tournaments),
         strength(ratings, players, tournaments, out),
-        worth_of_search(content.get("depths"), members),
+        worth_of_search(depths, members),
         ledger(members),
         foretelling(members),
         generalisation(members),
         habits(members),
         limits(settings, members),
-        sources(members, [*tournaments, *map(Path, filter(None, [content.get("depths")]))]),
+        sources(members, [*tournaments, *depths]),
     ]
     text = "\n\n".join(section for section in sections if section) + "\n"
     json_file.replace(out / "report.md", text)
@@ -164,12 +165,13 @@ Bradley-Terry over all pairs, players with search and those without apart ({file
 random play = 0 in both."""
 
 
-def worth_of_search(tournament: str | None, members: Sequence[Member]) -> str:
-    """Elo by the number of simulations, an arm in each line."""
-    if tournament is None:
+def worth_of_search(tournaments: Sequence[Path], members: Sequence[Member]) -> str:
+    """Elo by the number of simulations, an arm in each line; nothing without a tournament that tells."""
+    if not tournaments:
         return ""
+    (tournament,) = tournaments
     cells: dict[str, dict[int, str]] = collections.defaultdict(dict)
-    for name, rating in read_json(Path(tournament) / "ratings.json")["players"].items():
+    for name, rating in read_json(tournament / "ratings.json")["players"].items():
         member, depth = identify(name, members).member, name.rpartition("#")[2]
         if member:
             cells[member.arm][int(depth)] = f"{rating['elo']:.0f} [{rating['low']:.0f}, {rating['high']:.0f}]"
@@ -179,7 +181,7 @@ def worth_of_search(tournament: str | None, members: Sequence[Member]) -> str:
 
 {lines}
 
-Elo of each arm's first seed, all in one tournament ({files([Path(tournament)], "ratings.json")}); random play = 0."""
+Elo of each arm's first seed, all in one tournament ({files(tournaments, "ratings.json")}); random play = 0."""
 
 
 def ledger(members: Sequence[Member]) -> str:

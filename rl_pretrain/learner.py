@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from rl_pretrain import foresight
 from rl_pretrain.foresight import Foresight
 from rl_pretrain.replay import Example
 from rl_pretrain.search import mask_illegal
@@ -102,7 +101,7 @@ def losses(
     batch: Example,
     axis: str | None = None,
     reference: Weights | None = None,
-    soft_temperature: float = 4.0,
+    soft_temperature: float = LearnConfig.soft_policy_temperature,
 ) -> dict[str, jax.Array]:
     """Cross-entropy to the policy shown (that of search, or the move of a game), squared error to the outcome.
 
@@ -111,7 +110,7 @@ def losses(
     `axis`, so that the mean over devices is the mean over all positions.
 
     With a reference there is also `anchor_kl`, the mean KL(its policy ‖ policy) over legal actions; nothing flows back
-    to its weights. A network with foresight has losses of `foresight.losses`, too.
+    to its weights. A network with foresight has the losses of `foresight_losses`, too.
     """
     logits, values, *more = apply(params, batch.observation)
     log_policy = jax.nn.log_softmax(mask_illegal(logits, batch.legal))
@@ -128,12 +127,35 @@ def losses(
         "value_known": jnp.mean(batch.has_value.astype(jnp.float32)),
         "policy_accuracy": jnp.sum(taught * is_same),
     }
-    scalars |= foresight.losses(more[0] if more else Foresight(), batch, taught, known, soft_temperature)
+    scalars |= foresight_losses(more[0] if more else Foresight(), batch, taught, known, soft_temperature)
     if reference is not None:
         held = apply(jax.lax.stop_gradient(reference), batch.observation)[0]
         held = jax.nn.log_softmax(mask_illegal(held, batch.legal))
         gaps = jnp.where(batch.legal, jnp.exp(held) * (held - log_policy), 0.0)
         scalars["anchor_kl"] = jnp.mean(jnp.sum(gaps, axis=-1))
+    return scalars
+
+
+def foresight_losses(
+    foresight: Foresight, batch: Example, taught: jax.Array, known: jax.Array, temperature: float
+) -> dict[str, jax.Array]:
+    """Squared error to how the game ended, and cross-entropy to the flatter policy: of each prediction that is made.
+
+    Args:
+      taught, known: float32 `[batch]`, weights of the means over positions whose policy is worth learning, and over
+        those whose end is known.
+      temperature: 1 leaves the policy as it is; more makes the unlikely actions count for more (KataGo's methods,
+        «auxiliary soft policy target»: the policy to the power of 1/4, made to sum to 1).
+    """
+    scalars = {}
+    if foresight.ending is not None and batch.ending is not None:  # games of others come without
+        error = jnp.square(foresight.ending - batch.ending.astype(jnp.float32))
+        scalars["ending_loss"] = jnp.sum(known * jnp.mean(error, axis=-1))
+    if foresight.soft_logits is not None:
+        soft = jnp.where(batch.legal, batch.policy ** (1 / temperature), 0.0)
+        soft = soft / jnp.maximum(jnp.sum(soft, axis=-1, keepdims=True), 1e-6)
+        log_policy = jax.nn.log_softmax(mask_illegal(foresight.soft_logits, batch.legal))
+        scalars["soft_policy_loss"] = -jnp.sum(taught * jnp.sum(soft * log_policy, axis=-1))
     return scalars
 
 

@@ -181,14 +181,15 @@ class Screen:
         with self._lock:
             self._shown.append(progress)
             if self._live is None:
-                self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=4)
-                self._live.start()
+                live = Live(get_renderable=self._render, console=self._console, refresh_per_second=4)
+                live.start()
+                self._live = live
 
     def leave(self, progress: Progress) -> None:
         """Leaves the last state of a run where it is, above those that go on."""
         with self._lock:
             if self._live is not None and self._shown == [progress]:
-                self._live.stop()
+                self._live.stop()  # shows it once more
                 self._live = None
                 self._shown.remove(progress)
             else:
@@ -196,7 +197,8 @@ class Screen:
                 self._console.print(progress.render())
 
     def _render(self) -> RenderableType:
-        return Group(*(progress.render() for progress in self._shown))
+        # The refreshing thread takes no lock: `leave` holds it while that thread ends.
+        return Group(*(progress.render() for progress in tuple(self._shown)))
 
 
 @functools.cache

@@ -18,7 +18,7 @@ class Example(NamedTuple):
     has_policy: jax.Array  # bool []: whether it is worth learning
     value: jax.Array  # float32 []: the outcome for the player to move
     has_value: jax.Array  # bool []: whether the outcome is known yet
-    ending: jax.Array | None = None  # [things]: how the episode ended, for the player to move; holds if `has_value`
+    ending: jax.Array | None = None  # float16 [things]: how the episode ended for the player to move; as `has_value`
 
 
 class Replay(NamedTuple):

@@ -72,7 +72,7 @@ class Trajectory(NamedTuple):
     reward: jax.Array  # float32 [time, games], to the player who took the action
     discount: jax.Array  # float32 [time, games], after the action: the environment's times the search's
     note: Any = ()  # [time, games, ...]: whatever `note` gave of the state after the action
-    ending: jax.Array | None = None  # [time, games, things]: what `ending` gave; tells something at an end
+    ending: jax.Array | None = None  # float32 [time, games, things]: what `ending` gave; says something at an end
     state: Any = None  # [time, games, ...]: before the action, if it is kept
 
 

@@ -9,7 +9,7 @@ from tictactoe import TicTacToe, uniform
 
 from go_env import Go
 from go_env.symmetry import random_symmetry
-from rl_pretrain import foresight, learner, replay, selfplay
+from rl_pretrain import learner, replay, selfplay
 from rl_pretrain.foresight import Foresight
 from rl_pretrain.networks.conv import ConvConfig, ConvNet
 from rl_pretrain.replay import Example
@@ -66,9 +66,9 @@ def test_losses_are_means_over_what_is_known(temperature):
 
 def test_what_a_network_does_not_say_and_what_games_do_not_tell_costs_nothing():
     batch, ones = examples(np.random.default_rng(0), 4), jnp.ones(4)
-    assert foresight.losses(Foresight(), batch, ones, ones, 4.0) == {}
+    assert learner.foresight_losses(Foresight(), batch, ones, ones, 4.0) == {}
     said = Foresight(ending=jnp.zeros((4, 5)))
-    assert foresight.losses(said, batch._replace(ending=None), ones, ones, 4.0) == {}
+    assert learner.foresight_losses(said, batch._replace(ending=None), ones, ones, 4.0) == {}
 
 
 def test_the_heads_are_for_learning_only():
@@ -91,8 +91,10 @@ def marks(state) -> jax.Array:
 
 
 def test_every_position_of_a_game_learns_how_it_ended_for_the_player_to_move():
-    """Plain Python plays the recorded actions; endings come through calls of self-play and the replay's ring."""
-    env, config = TicTacToe(), SelfplayConfig(num_steps=NUM_STEPS, replay_steps=NUM_STEPS * NUM_CALLS)
+    """Plain Python plays the recorded actions; endings come through calls of self-play and the replay's ring, whose
+    oldest rows have been written over."""
+    env, capacity = TicTacToe(), NUM_STEPS * (NUM_CALLS - 2)
+    config = SelfplayConfig(num_steps=NUM_STEPS, replay_steps=capacity)
     search = SearchConfig(num_simulations=2, max_considered=2)
     play = jax.jit(lambda key, games: selfplay.play(env, uniform(9), search, config, key, games, ending=marks))
     games, seen = selfplay.start(env, jax.random.key(0), NUM_GAMES), []
@@ -102,7 +104,7 @@ def test_every_position_of_a_game_learns_how_it_ended_for_the_player_to_move():
         memory = replay.remember(memory or replay.empty(part, config.replay_steps), part)
         seen.append(part)
     actions = np.concatenate([part.action for part in seen])
-    num_known = 0
+    expected = np.zeros((len(actions), NUM_GAMES, 10))
     for game in range(NUM_GAMES):
         board, movers = (0,) * 9, []
         for t, action in enumerate(actions[:, game]):
@@ -110,13 +112,11 @@ def test_every_position_of_a_game_learns_how_it_ended_for_the_player_to_move():
             board = tictactoe.after(board, int(action))
             if tictactoe.is_over(board):
                 for back, mover in enumerate(reversed(movers)):
-                    expected = mover * np.array([*board, tictactoe.winner(board)])
-                    np.testing.assert_array_equal(memory.examples.ending[t - back, game], expected)
-                num_known += len(movers)
+                    expected[t - back, game] = mover * np.array([*board, tictactoe.winner(board)])
                 board, movers = (0,) * 9, []
-        unfinished = memory.examples.ending[len(actions) - len(movers) :, game]
-        np.testing.assert_array_equal(unfinished, np.zeros((len(movers), 10)))
-    assert num_known == np.sum(memory.examples.has_value) > 100
+    in_order = np.roll(memory.examples.ending, -int(memory.cursor), axis=0)
+    np.testing.assert_array_equal(in_order, expected[-capacity:])
+    assert 0 < int(memory.cursor) < capacity and np.any(expected[-capacity:] != 0, axis=-1).sum() > 80
 
 
 def test_an_ending_is_seen_through_the_same_symmetry_as_the_board():

@@ -116,9 +116,9 @@ def test_depths_are_told_apart_by_arm(tmp_path):
     names = {f"run:runs/{arm}@6#{n}": 100 * n for arm in ("rpt", "spt") for n in (32, 1)} | {"random": 0}
     ratings = {name: {"elo": elo, "low": elo - 9, "high": elo + 9} for name, elo in names.items()}
     (tmp_path / "ratings.json").write_text(json.dumps({"players": ratings}))
-    text = report.worth_of_search(str(tmp_path), [rpt, spt])
+    text = report.worth_of_search([tmp_path], [rpt, spt])
     assert "| simulations | 1 | 32 |" in text and "| spt | 100 [91, 109] | 3200 [3191, 3209] |" in text
-    assert report.worth_of_search(None, [rpt, spt]) == ""
+    assert report.worth_of_search([], [rpt, spt]) == ""
 
 
 def test_levels_beyond_those_of_gnu_go_are_named():

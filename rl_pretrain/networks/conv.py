@@ -24,13 +24,19 @@ class ConvConfig:
     bfloat16: bool = False
     """Convolve in bfloat16 (fast on GPU and TPU, slow on CPU); weights, logits and values stay float32."""
     foretells_ending: bool = False
-    """A head that foretells how games end (who owns each point, by how much it is won); for learning only."""
+    """A head that foretells how games end (who owns each point, by how much it is won). For learning only, and from
+    play: games of others do not say it."""
     has_soft_policy: bool = False
-    """A second policy head, which learns a flatter policy; for learning only."""
+    """A second policy head, which learns a flatter policy; for learning only, and from search."""
 
     def __post_init__(self):
         at_least(0, self, "num_blocks")
         at_least(1, self, "num_channels", "num_head_channels")
+
+    @property
+    def playing(self) -> "ConvConfig":
+        """The network as far as it plays: without the heads that are for learning only."""
+        return dataclasses.replace(self, foretells_ending=False, has_soft_policy=False)
 
 
 class ConvNet(nn.Module):
@@ -56,13 +62,12 @@ class ConvNet(nn.Module):
         heads = self.config.num_head_channels
         logits = PolicyHead(heads, self.num_other_actions, dtype, name="policy")(x)
         value = ValueHead(heads, dtype, name="value")(x)
-        foresight = Foresight()
-        if (in_full or self.is_initializing()) and self.config.foretells_ending:
-            foresight = foresight._replace(ending=EndingHead(heads, dtype, name="ending")(x))
-        if (in_full or self.is_initializing()) and self.config.has_soft_policy:
-            soft_policy = PolicyHead(heads, self.num_other_actions, dtype, name="soft_policy")
-            foresight = foresight._replace(soft_logits=soft_policy(x))
-        return (logits, value, foresight) if in_full else (logits, value)
+        ending, soft_logits, is_learning = None, None, in_full or self.is_initializing()
+        if is_learning and self.config.foretells_ending:
+            ending = EndingHead(heads, dtype, name="ending")(x)
+        if is_learning and self.config.has_soft_policy:
+            soft_logits = PolicyHead(heads, self.num_other_actions, dtype, name="soft_policy")(x)
+        return (logits, value, Foresight(ending, soft_logits)) if in_full else (logits, value)
 
 
 class Block(nn.Module):
