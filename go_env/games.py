@@ -248,9 +248,9 @@ def prepare(settings: Settings, paths: Iterable[str | os.PathLike], data_dir: st
     Raises:
       ValueError: one of the splits would be empty.
     """
-    builder = Games(settings, paths, data_dir=data_dir)
     tfds.disable_progress_bar()  # it is over before one can read it
     absl.logging.set_verbosity(absl.logging.ERROR)  # that settings are not among those of a catalogue is no news
+    builder = Games(settings, paths, data_dir=data_dir)
     builder.download_and_prepare()
     metadata, splits = builder.info.metadata, builder.info.splits
     assert metadata is not None
