@@ -7,9 +7,11 @@ of "General Intelligence Requires Reward-based Pretraining" (ICML 2025) as far a
 what they need of the memory, promotion on success; see `learn_stage_by_stage`.
 
 Presets (every setting can be changed by its flag):
-  demo   copy and reverse with a tape, window 1, five seeds: under two minutes on two CPU cores, peers included
-  grid   windows 1, 2, 4 with every memory
-  tiny   seconds, for tests
+  demo       copy and reverse with a tape, window 1, five seeds: under two minutes on two CPU cores, peers included
+  retriever  values of keys that are in the memory from the beginning, found by queries that are learnt, beside no
+             memory; window 1, five seeds
+  grid       windows 1, 2, 4 with every memory
+  tiny       seconds, for tests
 """
 
 import dataclasses
@@ -32,7 +34,8 @@ from curricula.course import Course
 from curricula.memory.buffer import PushBuffer
 from curricula.memory.key_value import KeyValue
 from curricula.memory.memory import Memory
-from curricula.memory.probes import exchange_memories
+from curricula.memory.probes import exchange_memories, next_fitting
+from curricula.memory.retriever import MAX_DIMENSION, Retriever
 from curricula.memory.small_window import SmallWindow
 from curricula.memory.stack import Stack
 from curricula.memory.tape import Tape
@@ -65,7 +68,7 @@ from rl_pretrain.practice import Pupil
 from rl_pretrain.settings import SettingError, a_name, at_least
 
 RUNS = Path("runs/external_memory")
-MemoryKind = Literal["none", "tape", "stack", "buffer", "key_value"]
+MemoryKind = Literal["none", "tape", "stack", "buffer", "key_value", "retriever"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +97,9 @@ class Config:
     with_peers: bool = True
     """Whether to train reasoners that see the whole episode (causal transformer) or carry a state (gru), too."""
     capacity: int = 80
-    """Tokens that a tape or a stack has room for; a buffer has room for 4."""
+    """Tokens that a tape or a stack has room for, or entries of a retriever; a buffer has room for 4 tokens."""
+    query_signs: int = 4
+    """Signs of a retriever's queries, which are 2 to that power: 4 tell all symbols apart, 6 all tokens."""
     patience: int = 2
     """Memory operations in a row for which the task waits."""
 
@@ -102,7 +107,8 @@ class Config:
     """Rollouts in which the prompt is in the memory already, so that looking things up is learnt first. 0 leaves this
     stage out; reasoners without a memory have none."""
     iterations: int = 100
-    """All rollouts, each learnt from at once. The learning rate falls along them."""
+    """All rollouts, each learnt from at once. The learning rate falls along them. With as many `read_iterations` the
+    prompt is in the memory in the measurement, too, and nothing is ever written."""
     num_places: int = 64
     """Episodes played side by side, for each seed."""
     num_steps: int = 48
@@ -122,6 +128,8 @@ class Config:
         a_name(self.name)
         at_least(1, self, "num_seeds", "capacity", "iterations", "num_places", "num_steps", "save_every", "num_exam")
         at_least(0, self, "patience", "read_iterations", "at_once")
+        if not 1 <= self.query_signs <= MAX_DIMENSION:
+            raise SettingError(f"query_signs must be from 1 to {MAX_DIMENSION}, got {self.query_signs}")
         known = [task.name for task in every_task()]
         for name in self.tasks:
             if name not in known:
@@ -130,9 +138,25 @@ class Config:
             if window < 1:
                 raise SettingError(f"windows must be at least 1, got {window}")
 
+    @property
+    def only_reads(self) -> bool:
+        """Whether nothing has to be written."""
+        return self.read_iterations >= self.iterations
+
 
 PRESETS = {
     "demo": Config(name="demo", num_exam=50, iterations=80, read_iterations=30, width=32),
+    "retriever": Config(
+        name="retriever",
+        tasks=("associative_recall",),
+        memories=("none", "retriever"),
+        with_peers=False,
+        read_iterations=300,
+        iterations=300,
+        promotion=0.85,
+        num_exam=50,
+        learn=PolicyGradientConfig(learning_rate=3e-3, num_minibatches=2, entropy_weight=0.02),
+    ),
     "grid": Config(name="grid", windows=(1, 2, 4), memories=get_args(MemoryKind)),
     "tiny": Config(
         name="tiny",
@@ -261,6 +285,7 @@ def compile_steps(config: Config, task: Stream, reasoner: Reasoner) -> Steps:
     """
     course = Course(task, Staircase(task.levels.num_train, up=config.promotion, window=64), 8 * config.num_places)
     world, has_memory = functools.partial(make_world, config, reasoner), reasoner.memory != "none"
+    asked_of = functools.partial(world, is_preloaded=config.only_reads and has_memory)
     shapes = world(jax.eval_shape(lambda: pool.write(task, jax.random.key(0), jnp.zeros(1, jnp.int32))))
     policy = policies.make(TokenConfig(shapes.num_tokens, shapes.num_actions, reasoner.kind, config.width))
     updates = config.iterations * config.learn.num_epochs * config.learn.num_minibatches
@@ -293,16 +318,16 @@ def compile_steps(config: Config, task: Stream, reasoner: Reasoner) -> Steps:
         return cues.plant(rows, cue_key, share_true=0.0) if config.with_cue else rows
 
     def examine(weights: Any, rows: Pool) -> jax.Array:
-        env = world(rows)
+        env = asked_of(rows)
         episodes = jax.vmap(env.at)(jnp.arange(config.num_exam))
         return jax.vmap(env.is_solved)(exam.take(env, policy, weights, episodes, exam_steps(task, reasoner)))
 
     def follow(weights: Any, rows: Pool) -> jax.Array:
         """Once all have read their prompts, each is given the memory of another; does it answer the other's prompt?"""
-        env, donors = world(rows), jnp.roll(jnp.arange(config.num_exam), 1)
+        env = asked_of(rows)
         num_read = task.max_steps // 2  # no prompt is longer; what waits for its answer is left as it is
         episodes = read_prompts(env, policy, weights, jax.vmap(env.at)(jnp.arange(config.num_exam)), num_read)
-        episodes, is_changed = exchange_memories(env, episodes, donors)
+        episodes, is_changed = exchange_memories(env, episodes, next_fitting(env, episodes))
         end = exam.take(env, policy, weights, episodes, exam_steps(task, reasoner))
         is_right = jax.vmap(env.is_solved)(end) & is_changed
         return jnp.sum(is_right) / jnp.maximum(jnp.sum(is_changed), 1)
@@ -344,6 +369,7 @@ def make_world(config: Config, reasoner: Reasoner, rows: Pool, is_preloaded: boo
         "stack": Stack(config.capacity),
         "buffer": PushBuffer(),
         "key_value": KeyValue(),
+        "retriever": Retriever(config.capacity, dimension=config.query_signs),
     }
     return SmallWindow(rows, memory[reasoner.memory], reasoner.window, config.patience, is_preloaded)
 

@@ -59,7 +59,7 @@ def test_a_finished_run_is_shown_again_and_another_is_refused(tiny):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--preset=huge"], "unknown preset 'huge'; choose one of demo, grid, tiny"),
+        (["--preset=huge"], "unknown preset 'huge'; choose one of demo, retriever, grid, tiny"),
         (["--preset=tiny", "--tasks", "copi"], "unknown task 'copi'; choose from copy, reverse"),
         (["--preset=tiny", "--windows", "0"], "windows must be at least 1, got 0"),
         (["--preset=tiny", "--num-seeds=0"], "num_seeds must be at least 1, got 0"),
@@ -78,6 +78,18 @@ def test_a_window_of_one_with_a_tape_copies_and_reverses_eight_times_the_length(
         solved = np.array(result["solved"])
         assert (solved[result["levels"].index("length ×8")] >= 0.99).all(), result["task"]
         assert min(result["follows"]) > 0.95, "with another's memory it answers the other's prompt"
+
+
+@pytest.mark.slow
+def test_queries_by_content_are_learnt_from_reward_and_what_they_find_is_the_answer(tmp_path):
+    finished = run(tmp_path, "--preset=retriever", timeout=900)
+    assert finished.returncode == 0, finished.stderr
+    results = json.loads((tmp_path / "runs/external_memory/retriever/results.json").read_text())
+    bare, with_memory = sorted(results, key=lambda result: len(result["reasoner"]))
+    assert with_memory["reasoner"] == "window 1 + retriever" and bare["reasoner"] == "window 1"
+    on_training_levels = [np.mean(x["solved"][: x["num_train"]], axis=0) for x in (bare, with_memory)]
+    assert max(on_training_levels[0]) < 0.1 and min(on_training_levels[1]) >= 0.95
+    assert min(with_memory["follows"]) > 0.95, "with another's memory it tells the other's values"
 
 
 @pytest.mark.slow
