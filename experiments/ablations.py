@@ -115,7 +115,8 @@ class Result(NamedTuple):
 
 def main(config: Config) -> None:
     """Trains everybody, lets them play, prints the table."""
-    free, parts = ("options", "num_pairs", "simulations", "opening_moves"), str(GO_RUNS / f"{config.name}-*")
+    free = ("options", "num_seeds", "num_pairs", "simulations", "opening_moves")
+    parts = str(GO_RUNS / f"{config.name}-*")
     with commands.directory(RUNS / config.name, config, may_differ=free, parts=parts) as directory:
         plain = [train(config, "plain", seed, config.iterations) for seed in range(config.num_seeds)]
         results = [judge_plain(config, plain)]

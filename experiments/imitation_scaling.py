@@ -118,7 +118,7 @@ def main(config: Config) -> None:
     """Trains everybody, lets them foretell the same games, prints the table."""
     if not config.games:
         raise SettingError("games must be folders, archives or files of game records")
-    free, parts = ("shares", "levels", "num_positions"), str(GO_RUNS / f"{config.name}-*")
+    free, parts = ("shares", "levels", "num_seeds", "num_positions"), str(GO_RUNS / f"{config.name}-*")
     with commands.directory(RUNS / config.name, config, may_differ=free, parts=parts) as directory:
         results = []
         for diet in [*shares(config), *levels(config)]:
