@@ -327,7 +327,9 @@ def compile_steps(config: Config, task: Stream, reasoner: Reasoner) -> Steps:
         env = asked_of(rows)
         num_read = task.max_steps // 2  # no prompt is longer; what waits for its answer is left as it is
         episodes = read_prompts(env, policy, weights, jax.vmap(env.at)(jnp.arange(config.num_exam)), num_read)
-        episodes, is_changed = exchange_memories(env, episodes, next_fitting(env, episodes))
+        donors = next_fitting(env, episodes)
+        episodes, is_changed = exchange_memories(env, episodes, donors)
+        is_changed &= donors != jnp.arange(config.num_exam)  # where no other fits it keeps its own
         end = exam.take(env, policy, weights, episodes, exam_steps(task, reasoner))
         is_right = jax.vmap(env.is_solved)(end) & is_changed
         return jnp.sum(is_right) / jnp.maximum(jnp.sum(is_changed), 1)
