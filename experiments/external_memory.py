@@ -335,7 +335,7 @@ def compile_steps(config: Config, task: Stream, reasoner: Reasoner) -> Steps:
         return jnp.sum(is_right) / jnp.maximum(jnp.sum(is_changed), 1)
 
     def on_seeds(function: Any, in_axes: Any = 0) -> Any:
-        return jax.jit(jax.vmap(function, in_axes))
+        return jax.jit(jax.vmap(function, in_axes), compiler_options=devices.compile_soon())
 
     return Steps(
         begin=on_seeds(begin),

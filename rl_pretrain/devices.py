@@ -193,6 +193,11 @@ def use_small_products() -> None:
         os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
 
 
+def compile_soon() -> dict[str, int]:
+    """Options of `jax.jit(compiler_options=...)` where compiling takes longer than running: less of it, on CPUs."""
+    return {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else {}
+
+
 def _sharding(devices: Devices) -> NamedSharding:
     mesh = Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
     return NamedSharding(mesh, PartitionSpec(AXIS))

@@ -24,8 +24,12 @@ def take(
     """
     num = len(jax.tree.leaves(episodes)[0])
 
-    def step(carry, t):
-        memory, episodes = carry
+    def is_on(carry):
+        t, _, episodes = carry
+        return (t < num_steps) & jnp.any(episodes.discount != 0)
+
+    def step(carry):
+        t, memory, episodes = carry
         is_first = jnp.full(num, t == 0)
         memory, (logits, _) = policy.step(weights, memory, jax.vmap(env.observe)(episodes), is_first)
         logits = mask_illegal(logits, jax.vmap(env.legal_actions)(episodes))
@@ -33,7 +37,7 @@ def take(
             actions = jnp.argmax(logits, axis=-1)
         else:
             actions = jax.random.categorical(jax.random.fold_in(key, t), logits)
-        return (memory, jax.vmap(env.step)(episodes, actions.astype(jnp.int32))), None
+        return t + 1, memory, jax.vmap(env.step)(episodes, actions.astype(jnp.int32))
 
-    start = (policy.initial(num, num_steps), episodes)
-    return jax.lax.scan(step, start, jnp.arange(num_steps))[0][1]
+    start = (jnp.int32(0), policy.initial(num, num_steps), episodes)
+    return jax.lax.while_loop(is_on, step, start)[2]

@@ -2,7 +2,9 @@
 
 import functools
 import math
+import re
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -169,3 +171,15 @@ def test_settings_that_cannot_be_are_named(settings, words):
     assert "\n" not in str(error.value)
     for word in words:
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_batch_of_matrices_is_decomposed_when_seeds_begin_side_by_side(kind):
+    """On CPUs that waits for ever at times, see `rl_pretrain.networks.initializers`."""
+    policy = policies.make(TokenConfig(NUM_TOKENS, NUM_ACTIONS, kind=kind, width=8, num_heads=2))
+    keys = jax.random.split(jax.random.key(0), 3)
+    begin = jax.jit(jax.vmap(lambda key: policy.init(key, 2)))
+    decomposed = re.findall(r"@\w*geqrf\w*\(.*?: \(tensor<([0-9x]+)xf32>", begin.lower(keys).as_text())
+    assert decomposed and all(shape.count("x") == 1 for shape in decomposed), decomposed
+    alone = [jax.jit(policy.init, static_argnums=1)(key, 2) for key in keys]
+    chex.assert_trees_all_close(begin(keys), jax.tree.map(lambda *x: jnp.stack(x), *alone), rtol=1e-5, atol=1e-6)

@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from rl_pretrain.networks.initializers import orthogonal
 from rl_pretrain.networks.tokens import Embed, Heads, TokenConfig
 
 
@@ -14,7 +15,9 @@ class Recurrent(nn.Module):
 
     def setup(self):
         self.embed = Embed(self.config.num_tokens, self.config.width)
-        self.cells = [nn.GRUCell(self.config.width) for _ in range(self.config.num_layers)]
+        self.cells = [
+            nn.GRUCell(self.config.width, recurrent_kernel_init=orthogonal()) for _ in range(self.config.num_layers)
+        ]
         self.heads = Heads(self.config.num_actions)
 
     def initial(self, num: int, room: int = 0) -> tuple[jax.Array, ...]:

@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from rl_pretrain.networks.initializers import orthogonal
 from rl_pretrain.settings import SettingError, at_least
 
 Kind = Literal["mlp", "window", "causal", "gru"]
@@ -55,8 +56,8 @@ class Heads(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        logits = nn.Dense(self.num_actions, kernel_init=nn.initializers.orthogonal(0.01), name="policy")(x)
-        return logits, nn.Dense(1, kernel_init=nn.initializers.orthogonal(0.1), name="value")(x)[..., 0]
+        logits = nn.Dense(self.num_actions, kernel_init=orthogonal(0.01), name="policy")(x)
+        return logits, nn.Dense(1, kernel_init=orthogonal(0.1), name="value")(x)[..., 0]
 
 
 class Mlp(nn.Module):
