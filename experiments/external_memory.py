@@ -145,7 +145,7 @@ class Config:
 
 
 PRESETS = {
-    "demo": Config(name="demo", num_exam=50, iterations=80, read_iterations=30, width=32),
+    "demo": Config(name="demo", num_exam=50, iterations=60, read_iterations=24, width=32),
     "retriever": Config(
         name="retriever",
         tasks=("associative_recall",),
