@@ -18,7 +18,7 @@ much; rewards in order; and patience, since what is found at all is found within
 
 Presets (every setting can be changed by its flag):
   easy     from one number to print up to copying
-  coder    four of the published problems: 19 of 20 searches find a program, in 9 minutes on two busy CPU cores
+  coder    four of the published problems: 14 to 19 of 20 searches find a program, in 10 minutes on two CPU cores
   tiny     seconds, for tests
 """
 
