@@ -5,6 +5,10 @@ import signal
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")  # before JAX is imported; set it to cuda to test there
 
+# Most tests compile for longer than they run.
+if os.environ["JAX_PLATFORMS"] == "cpu" and "XLA_FLAGS" not in os.environ:
+    os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=1"
+
 import hypothesis
 
 from rl_pretrain import devices
