@@ -9,8 +9,8 @@ nbformat = pytest.importorskip("nbformat", reason="nbformat is an optional extra
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "experiments" / "notebooks").glob("*.ipynb"))
 KILOBYTES = 32
-TRAIN_GO = ("games_with_search", "inspect_checkpoint")
-"""More than a minute each."""
+LONG = ("curriculum_and_memory", "games_with_search", "inspect_checkpoint", "use_our_environments")
+"""Half a minute each, or more."""
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -39,7 +39,7 @@ def test_its_code_compiles(path):
 
 @pytest.mark.parametrize(
     "path",
-    [pytest.param(path, marks=pytest.mark.slow if path.stem in TRAIN_GO else (), id=path.stem) for path in NOTEBOOKS],
+    [pytest.param(path, marks=pytest.mark.slow if path.stem in LONG else (), id=path.stem) for path in NOTEBOOKS],
 )
 def test_it_runs(path, tmp_path, monkeypatch):
     nbclient = pytest.importorskip("nbclient", reason="nbclient is an optional extra: pip install -e '.[notebooks]'")
