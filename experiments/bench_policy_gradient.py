@@ -31,6 +31,7 @@ from curricula import pool
 from curricula.tasks import copying
 from rl_pretrain import advantages, learner, policy_gradient, rollout
 from rl_pretrain.networks import policy as policies
+from rl_pretrain.networks.initializers import orthogonal
 from rl_pretrain.networks.policy import Policy
 from rl_pretrain.networks.tokens import TokenConfig
 from rl_pretrain.policy_gradient import PolicyGradientConfig
@@ -158,8 +159,8 @@ class ActorCritic(nn.Module):
         for num, scale in ((self.num_actions, 0.01), (1, 1.0)):
             y = x
             for _ in range(2):
-                y = nn.tanh(nn.Dense(self.num_units, kernel_init=nn.initializers.orthogonal(2**0.5))(y))
-            outputs.append(nn.Dense(num, kernel_init=nn.initializers.orthogonal(scale))(y))
+                y = nn.tanh(nn.Dense(self.num_units, kernel_init=orthogonal(2**0.5))(y))
+            outputs.append(nn.Dense(num, kernel_init=orthogonal(scale))(y))
         return outputs[0], outputs[1][..., 0]
 
 
