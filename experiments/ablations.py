@@ -225,15 +225,8 @@ def row(config: Config, result: Result) -> str:
     scores = np.array(result.scores)
     seeds = " ".join(f"{score:.2f}" for score in scores.mean(axis=1))
     cells = [result.option, str(result.iterations[0]), f"{np.mean(result.flops):.2f}", seeds]
-    return f"| {' | '.join([*cells, '–' if result.option == 'plain' else mean_with_interval(config, scores)])} |"
-
-
-def mean_with_interval(config: Config, scores: np.ndarray) -> str:
-    """Of `[seeds, plain players]`. Both could have been others, so the interval is the wider one over either."""
-    num = config.num_pairs * config.num_seeds
-    by_row, by_column = (success.over_seeds(scores.mean(axis=axis), num) for axis in (1, 0))
-    low, high = min(by_row.low, by_column.low), max(by_row.high, by_column.high)
-    return f"{by_row.mean:.2f} [{low:.2f}, {high:.2f}]"
+    mean, low, high, _ = success.against_seeds(scores, config.num_pairs)
+    return f"| {' | '.join([*cells, '–' if result.option == 'plain' else f'{mean:.2f} [{low:.2f}, {high:.2f}]'])} |"
 
 
 def report(config: Config, directory: Path, results: list[Result]) -> None:

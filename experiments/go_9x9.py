@@ -177,17 +177,39 @@ class Config:
             raise SettingError(str(error)) from None
         at_least(1, self, "iterations", "eval_every", "final_matches", "save_every")
         at_least(0, self, "kl", "kl_halving", "komi_spread")
-        if min(self.growth, default=1) < 1:
-            raise SettingError(f"growth must be numbers of simulations from 1 up, got {self.growth}")
         if self.keep_every is not None and (self.keep_every < 1 or self.keep_every % self.save_every):
             raise SettingError(f"keep_every must be a multiple of save_every, {self.save_every}, got {self.keep_every}")
+        self._check_arm()
+        self._check_searches()
+        a_name(self.name)
+
+    def _check_arm(self) -> None:
+        """Nothing is missing that the arm needs, and nothing is given that it would not heed."""
         if self.arm == "spt" and not self.games.paths:
             raise SettingError("arm spt needs games.paths: folders, archives or files of game records")
         if self.arm == "rft" and not self.source:
             raise SettingError("arm rft needs --from: the run whose weights it begins with")
-        if (self.kl or self.keep_moments) and not self.source:
-            raise SettingError("kl and keep_moments need --from: the run whose weights are held to")
-        a_name(self.name)
+        if (self.kl or self.keep_moments or not self.keep_value) and not self.source:
+            raise SettingError("kl, keep_moments and no-keep-value need --from: the run whose weights it begins with")
+        if self.kl_halving and not self.kl:
+            raise SettingError("kl_halving needs kl: the weight that halves")
+        if (self.games.share < 1 or self.games.shuffle_results) and self.arm != "spt":
+            raise SettingError(
+                f"games.share and games.shuffle_results are for arm spt, which learns from games, got arm {self.arm}"
+            )
+
+    def _check_searches(self) -> None:
+        if min(self.growth, default=1) < 1 or len(self.growth) > self.iterations:
+            raise SettingError(
+                f"growth must be numbers of simulations from 1 up, at most one for each of the {self.iterations} "
+                f"iterations, got {self.growth}"
+            )
+        fewest = min(self.growth, default=self.search.num_simulations)
+        if self.selfplay.full_share < 1 and self.selfplay.brief_simulations > fewest:
+            raise SettingError(
+                f"selfplay.brief_simulations must be at most the {fewest} of a full search, "
+                f"got {self.selfplay.brief_simulations}"
+            )
 
     @property
     def env(self) -> Go:
@@ -273,6 +295,8 @@ PRESETS = {
 }
 
 
+MAY_DIFFER = ("devices", "eval_every", "final_matches", "save_every", "keep_every", "match")
+"""Settings that may change on --resume; so may `iterations` but in spt, where the epochs are shared out over them."""
 NUM_EXAMS = 8  # batches of positions on which a network is examined
 BRIEF = {  # metrics in a line of the display
     "played": ("games", "moves", "moves_per_second", "policy_loss", "value_loss", "game_length", "score"),
@@ -645,7 +669,7 @@ def open_run(config: Config, num_devices: int) -> Run:
             "reward-pretraining": version("reward-pretraining"),
         },
         resume=config.resume and (directory / "config.json").exists(),
-        may_differ=("devices", "iterations", "eval_every", "final_matches", "save_every", "keep_every", "match"),
+        may_differ=MAY_DIFFER if config.arm == "spt" else (*MAY_DIFFER, "iterations"),
         keep_every=config.keep_every,
         axes=AXES._replace(games=None, replay=None) if config.arm == "spt" else AXES,
     )
@@ -698,7 +722,8 @@ def report(config: Config, setup: Setup, run: Run, spent: Spent, score: Score, f
     if foretold:
         print(f"of games not learnt from it foretells {foretold['test_policy_accuracy']:.1%} of the moves")
     print(f"score vs initial network {score} over {score.num_games // 2} paired games ({score.num_distinct} distinct)")
-    print(f"saved in {run.directory}; to train on: {command(iterations=2 * config.iterations)}")
+    hint = "" if config.arm == "spt" else f"; to train on: {command(iterations=2 * config.iterations)}"
+    print(f"saved in {run.directory}{hint}")
 
 
 def parse(arguments: Sequence[str]) -> Config:

@@ -46,8 +46,8 @@ class Config:
     """Folders, archives or files of game records. Default: GNU Go plays them first (`make_games.py`)."""
     num_openings: int = 400
     """Of GNU Go's games, each played twice."""
-    preset: str = "cpu"
-    """Of go_9x9.py, for all that is not said here."""
+    base: str = "cpu"
+    """Preset of go_9x9.py, for all that is not said here; gpu where there is one."""
     size: int = 7
     """Edge of the board."""
     iterations: int = 30
@@ -75,6 +75,8 @@ class Config:
         at_least(1, self, "num_seeds", "num_openings", "iterations", "imitations", "num_pairs", "simulations")
         at_least(1, self, "milestones")
         at_least(0, self, "epochs")
+        if self.milestones > self.iterations:
+            raise SettingError(f"milestones must be at most the {self.iterations} iterations, got {self.milestones}")
         if min(self.depths, default=1) < 1:
             raise SettingError(f"depths must be some numbers from 1 up, got {self.depths}")
         if not self.kls or min(self.kls) < 0:
@@ -95,7 +97,7 @@ PRESETS = {
     ),
     "tiny": Config(
         name="tiny",
-        preset="tiny",
+        base="tiny",
         size=5,
         num_seeds=2,
         num_openings=20,
@@ -122,14 +124,15 @@ class Member(NamedTuple):
 
 def main(config: Config) -> None:
     """The whole experiment, top to bottom."""
-    players = ("num_pairs", "simulations", "rivals", "depths")
-    with commands.directory(RUNS / config.name, config, may_differ=players) as directory:
+    free, parts = ("num_seeds", "rivals", "depths"), str(GO_RUNS / f"{config.name}-*-[0-9]*")
+    with commands.directory(RUNS / config.name, config, may_differ=free, parts=parts) as directory:
         paths = config.games or (make_games(config),)
         members = [member for seed in range(config.num_seeds) for member in train(config, seed, paths)]
         tournaments = let_play(config, members)
         examine(config, members, paths)
         content = {"members": [member._asdict() for member in members], "tournaments": list(map(str, tournaments))}
         content["depths"] = [str(compare_depths(config, members))] if config.depths else []
+        content["command"] = commands.line()
         json_file.replace(directory / "experiment.json", json_file.dumps(content, indent=1) + "\n")
         run("report.py", str(directory))
 
@@ -146,7 +149,7 @@ def make_games(config: Config) -> str:
 
 def train(config: Config, seed: int, paths: Sequence[str]) -> Iterator[Member]:
     """All arms of one seed."""
-    kept = config.iterations // config.milestones
+    kept = between_milestones(config)
     played = [f"--save-every={kept}", f"--keep-every={kept}", f"--eval-every={kept}"]
     shown = ["--games.paths", *paths]
     taught = ["--arm=spt", f"--iterations={config.imitations}", f"--imitate.reuse={config.epochs:g}"]
@@ -168,6 +171,11 @@ def train(config: Config, seed: int, paths: Sequence[str]) -> Iterator[Member]:
         yield go(config, f"spt-{control}" if control not in CONTROLS else control, seed, *taught, *extra, *shown)
 
 
+def between_milestones(config: Config) -> int:
+    """Iterations."""
+    return config.iterations // config.milestones
+
+
 def affordable(config: Config, rpt: Member, spt: Member, is_held: bool) -> int:
     """Iterations of self-play for the FLOPs that spt has left of rpt's.
 
@@ -175,7 +183,7 @@ def affordable(config: Config, rpt: Member, spt: Member, is_held: bool) -> int:
     that is learnt from, too: a third of the learning, of which two thirds go backwards.
     """
     whole, imitation = (result(member)["spent"] for member in (rpt, spt))
-    of_looking = whole["updates"] / config.iterations * imitation["flops"] / imitation["updates"] / 3
+    of_looking = whole["positions"] / config.iterations * imitation["flops"] / imitation["positions"] / 3
     each = whole["flops"] / config.iterations + is_held * of_looking
     left = round((whole["flops"] - imitation["flops"]) / each)
     if left < 1:
@@ -188,7 +196,7 @@ def go(config: Config, arm: str, seed: int, *options: str) -> Member:
     """One training, unless it has ended already."""
     name = f"{config.name}-{arm}-{seed}"
     member = Member(arm, seed, str(GO_RUNS / name))
-    settings = [f"--preset={config.preset}", f"--size={config.size}", f"--seed={seed}", f"--name={name}"]
+    settings = [f"--preset={config.base}", f"--size={config.size}", f"--seed={seed}", f"--name={name}"]
     settings += [f"--max-moves={2 * config.size**2}", "--resume"]
     commands.train(HERE / "go_9x9.py", GO_RUNS / name, [*settings, *options])
     return member
@@ -206,9 +214,8 @@ def let_play(config: Config, members: Sequence[Member]) -> list[Path]:
     """
     searching = [f"run:{member.run}" for member in members]
     for member in members:
-        *earlier, _ = checkpoint.steps(member.run)
-        if member.arm == "rpt" and config.milestones > 1:
-            searching += [f"run:{member.run}@{step}" for step in earlier[-(config.milestones - 1) :]]
+        if member.arm == "rpt":
+            searching += [f"run:{member.run}@{step}" for step in earlier_milestones(config, member)]
     players = {
         "search": [*searching, *config.rivals],
         "policy": [*(f"policy:{member.run}" for member in members), "random"],
@@ -218,6 +225,12 @@ def let_play(config: Config, members: Sequence[Member]) -> list[Path]:
     for kind, names in players.items():
         run("tournament.py", *dict.fromkeys([*names, "random"]), *options, f"--name={config.name}-{kind}")
     return [Path("runs/tournament") / f"{config.name}-{kind}" for kind in players]
+
+
+def earlier_milestones(config: Config, rpt: Member) -> list[int]:
+    """Iterations whose checkpoints play beside the last one; those that are there since it was stopped do not."""
+    *earlier, _ = checkpoint.steps(rpt.run)
+    return [step for step in earlier if step % between_milestones(config) == 0]
 
 
 def compare_depths(config: Config, members: Sequence[Member]) -> Path:

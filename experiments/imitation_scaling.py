@@ -118,7 +118,7 @@ def main(config: Config) -> None:
     """Trains everybody, lets them foretell the same games, prints the table."""
     if not config.games:
         raise SettingError("games must be folders, archives or files of game records")
-    free, parts = ("shares", "levels", "num_seeds", "num_positions"), str(GO_RUNS / f"{config.name}-*")
+    free, parts = ("shares", "num_seeds", "num_positions"), str(GO_RUNS / f"{config.name}-*")
     with commands.directory(RUNS / config.name, config, may_differ=free, parts=parts) as directory:
         results = []
         for diet in [*shares(config), *levels(config)]:
@@ -221,7 +221,7 @@ def foretell(network: Any, weights: Any, batch: Example) -> prediction.Sums:
 
 def row(config: Config, result: Result) -> str:
     """A line of the table: means over seeds."""
-    top_1 = success.over_seeds(result.foretold["top_1"], CHUNK * len(exam(config)))
+    top_1 = success.over_seeds(result.foretold["top_1"], CHUNK * len(exam(config)), is_shared=True)
     num_games, num_positions = np.mean(result.games), np.mean(result.positions)
     epochs = np.mean(result.updates) * config.batch_size / num_positions
     cells = [result.diet.name, f"{num_games:,.0f}", f"{num_positions:,.0f}", f"{epochs:.1f}"]

@@ -65,15 +65,13 @@ def main(config: Config) -> None:
     tournaments = [Path(path) for path in content["tournaments"]]
     depths = [Path(path) for path in content["depths"]]
     pairs = [pair for path in tournaments for pair in read_pairs(path / "pairs.jsonl")]
-    ratings = {
-        name: rating for path in tournaments for name, rating in read_json(path / "ratings.json")["players"].items()
-    }
+    ratings = merge(read_json(path / "ratings.json")["players"] for path in tournaments)
     players = [identify(name, members) for name in ratings]
     out = config.out or config.experiment
     out.mkdir(parents=True, exist_ok=True)
 
     sections = [
-        introduction(config, settings, members),
+        introduction(content["command"], settings, members),
         head_to_head(members, players, pairs, tournaments),
         strength(ratings, players, tournaments, out),
         worth_of_search(depths, members),
@@ -90,7 +88,7 @@ def main(config: Config) -> None:
     print(f"{out / 'report.md'}  {out / 'report.html'}")
 
 
-def introduction(config: Config, settings: dict[str, Any], members: Sequence[Member]) -> str:
+def introduction(command: str, settings: dict[str, Any], members: Sequence[Member]) -> str:
     """What was done."""
     minutes = sum(own_seconds(member, members) for member in members) / 60
     some = members[0].config
@@ -103,8 +101,9 @@ Does a player trained by reward from scratch become stronger than one that was f
 {len(arms)} arms ({", ".join(arms)}), {settings["num_seeds"]} seeds each. Fine-tuning (rft) is charged for the
 pretraining it begins with, and then costs as many FLOPs as reward alone (rpt).
 
-`python experiments/go_arms.py --preset={settings["name"]}`, {hardware(members)}; the trainings
-took {minutes:.0f} minutes. Intervals are 95 %: Student's over seeds or Wilson's over pairs, whichever is wider."""
+`{command}`, {hardware(members)}; the trainings
+took {minutes:.0f} minutes. Intervals are 95 %, the wider one of Student's over seeds and Wilson's over openings and
+problems, which are the same for all seeds."""
 
 
 def head_to_head(
@@ -130,7 +129,7 @@ play than in training, normalisation that was never updated, no value loss)."""
 
 def against(ends: dict[str, Player], pairs: Sequence[dict[str, Any]], arm: str, is_searching: bool) -> str:
     """Points of rpt against an arm."""
-    points: dict[tuple[int, int], list[float]] = collections.defaultdict(list)
+    points: dict[int, dict[int, list[float]]] = collections.defaultdict(lambda: collections.defaultdict(list))
     for pair in pairs:
         first, second = ends.get(pair["first"]), ends.get(pair["second"])
         if not (first and second and first.is_searching == second.is_searching == is_searching):
@@ -138,12 +137,13 @@ def against(ends: dict[str, Player], pairs: Sequence[dict[str, Any]], arm: str, 
         for one, other, won in ((first, second, pair["points"] / 2), (second, first, 1 - pair["points"] / 2)):
             assert one.member and other.member
             if one.member.arm == "rpt" and other.member.arm == arm:
-                points[one.member.seed, other.member.seed].append(won)
+                points[one.member.seed][other.member.seed].append(won)
     if not points:
         return "–"
-    estimate = success.over_seeds([np.mean(x) for x in points.values()], min(map(len, points.values())))
-    num_games = 2 * sum(map(len, points.values()))
-    return f"{percent(estimate.mean)} [{percent(estimate.low)}, {percent(estimate.high)}] of {num_games} games"
+    numbers = [len(won) for theirs in points.values() for won in theirs.values()]
+    rates = [[np.mean(theirs[seed]) for seed in sorted(theirs)] for theirs in points.values()]
+    estimate = success.against_seeds(rates, min(numbers))
+    return f"{interval_text(estimate)} of {2 * sum(numbers)} games"
 
 
 def strength(ratings: dict[str, Any], players: Sequence[Player], tournaments: Sequence[Path], out: Path) -> str:
@@ -342,6 +342,16 @@ def read_pairs(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def merge(tournaments: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Ratings by player. Who played in several tournaments has the rating of the last and the games of all."""
+    ratings: dict[str, Any] = {}
+    for players in tournaments:
+        for name, rating in players.items():
+            earlier = ratings.get(name, {"games": 0})
+            ratings[name] = rating | {"games": earlier["games"] + rating["games"]}
+    return ratings
+
+
 def identify(name: str, members: Sequence[Member]) -> Player:
     """Who a player of the tournament is."""
     found = re.fullmatch(r"(run|policy):(.+?)@(\d+)(?:#\d+)?", name)
@@ -406,13 +416,19 @@ def by_arm(members: Sequence[Member]) -> list[tuple[str, list[Member]]]:
 
 
 def score_text(group: Sequence[Member], name: str) -> str:
-    """Points of an arm in one of the battery's worlds."""
-    scores = [member.battery["conditions"][name] for member in group]
+    """Points of an arm in one of the battery's worlds; nobody's against itself."""
+    scores = [member.battery["conditions"][name] for member in group if member.battery["opponent"] != member.run]
+    if not scores:
+        return "–"
     return estimate_text([score["mean"] for score in scores], scores[0]["num_games"] // 2)
 
 
 def estimate_text(rates: Sequence[float], num: int) -> str:
-    estimate = success.over_seeds(rates, num)
+    """Of seeds that were all asked the same."""
+    return interval_text(success.over_seeds(rates, num, is_shared=True))
+
+
+def interval_text(estimate: success.Estimate) -> str:
     return f"{percent(estimate.mean)} [{percent(estimate.low)}, {percent(estimate.high)}]"
 
 

@@ -54,6 +54,11 @@ def train(script: Path, place: Path, arguments: Sequence[str]) -> None:
         raise RunError(f"{place} was stopped; to go on: {to_go_on()}")
 
 
+def line() -> str:
+    """The command line of this process."""
+    return shlex.join(["python", *sys.argv])
+
+
 def to_go_on() -> str:
     """The command line that goes on with this process's experiment."""
     return shlex.join(["python", *(argument for argument in sys.argv if argument != "--resume"), "--resume"])

@@ -46,6 +46,8 @@ class SelfplayConfig:
                 f"random_share must be at most 1, full_share more than 0 and at most 1, got {self.random_share} and "
                 f"{self.full_share}"
             )
+        if self.random_share and not self.num_sampled_moves:
+            raise SettingError("random_share needs num_sampled_moves: the moves that it is a share of")
         if self.replay_steps % self.num_steps:
             raise SettingError(
                 f"replay_steps must be a multiple of the {self.num_steps} num_steps, got {self.replay_steps}"

@@ -41,6 +41,13 @@ def write_games(folder, num=60):
         (["--arm=spt", "--games.paths", "nowhere"], ["games.paths", "nowhere"]),
         (["--games.share=0"], ["games.share", "more than 0"]),
         (["--keep-every=3"], ["keep_every", "multiple of save_every"]),
+        (["--no-keep-value"], ["no-keep-value", "--from"]),
+        (["--kl-halving=10"], ["kl_halving needs kl"]),
+        (["--games.share=0.5"], ["games.share", "arm spt"]),
+        (["--games.shuffle-results"], ["games.shuffle_results", "arm spt"]),
+        (["--growth", *"4444444"], ["growth", "6 iterations"]),
+        (["--selfplay.full-share=0.5", "--selfplay.brief-simulations=5"], ["brief_simulations", "at most the 4"]),
+        (["--selfplay.random-share=0.5", "--selfplay.num-sampled-moves=0"], ["random_share", "num_sampled_moves"]),
     ],
 )
 def test_what_an_arm_needs_is_named(go_9x9, arguments, words):
@@ -80,15 +87,34 @@ def test_komi_is_spread_over_games_and_kept_when_it_is_given(go_9x9):
 def test_fine_tuning_is_left_what_pretraining_did_not_spend(tmp_path, monkeypatch):
     go_arms = scripts.load("go_arms")
     members = []
-    for name, flops, updates in (("rpt", 1000.0, 100), ("spt", 300.0, 50), ("dear", 1000.0, 50)):
+    for name, flops, positions in (("rpt", 1000.0, 100), ("spt", 300.0, 50), ("dear", 1000.0, 50)):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "result.json").write_text(json.dumps({"spent": {"flops": flops, "updates": updates}}))
+        (tmp_path / name / "result.json").write_text(json.dumps({"spent": {"flops": flops, "positions": positions}}))
         members.append(go_arms.Member(name, 0, str(tmp_path / name)))
     config = go_arms.Config(name="x", iterations=50)
     assert go_arms.affordable(config, members[0], members[1], is_held=False) == 35  # of 20 FLOPs each
-    assert go_arms.affordable(config, members[0], members[1], is_held=True) == 29  # of 20 + 2 · 6 / 3
+    assert go_arms.affordable(config, members[0], members[1], is_held=True) == 29  # of 20 + 2 positions · 6 / 3
     with pytest.raises(go_arms.RunError, match="nothing is left"):
         go_arms.affordable(config, members[0], members[2], is_held=True)
+
+
+def test_only_milestones_play(tmp_path):
+    go_arms = scripts.load("go_arms")
+    for step in (10, 17, 20, 30):  # it was stopped at 17
+        (tmp_path / "checkpoints" / str(step)).mkdir(parents=True)
+    rpt = go_arms.Member("rpt", 0, str(tmp_path))
+    assert go_arms.earlier_milestones(go_arms.Config(name="x", iterations=30, milestones=3), rpt) == [10, 20]
+    with pytest.raises(go_arms.SettingError, match="at most the 30 iterations, got 31"):
+        go_arms.Config(name="x", iterations=30, milestones=31)
+
+
+def test_what_another_experiment_trained_is_not_taken_over(tmp_path, monkeypatch):
+    go_arms = scripts.load("go_arms")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs/go_9x9/cpu-spt").mkdir(parents=True)  # of go_9x9.py alone
+    (tmp_path / "runs/go_9x9/cpu-rft-0.5-1").mkdir()
+    with pytest.raises(go_arms.RunError, match=r"cpu-rft-0\.5-1 is of another experiment"):
+        go_arms.main(go_arms.PRESETS["cpu"])
 
 
 def test_a_page_shows_tables_and_runs_nothing():
@@ -108,6 +134,21 @@ def test_points_of_rpt_count_whoever_is_named_first():
     assert report.against(ends, pairs, "spt", is_searching=True).startswith("75 %")
     assert report.against(ends, pairs, "spt", is_searching=False).startswith("0 %")
     assert report.against(ends, pairs, "rft-0.1", is_searching=True) == "–"
+
+
+def test_nobody_scores_against_itself():
+    report = scripts.load("report")
+    score = {"mean": 0.5, "num_games": 4}
+    battery = {"opponent": "a", "conditions": {"as trained": score}}
+    own, other = (report.Member("rpt", i, name, {}, {}, battery) for i, name in enumerate("ab"))
+    assert report.score_text([own], "as trained") == "–"
+    assert report.score_text([own, other], "as trained") == report.score_text([other], "as trained") != "–"
+
+
+def test_games_of_all_tournaments_count():
+    report = scripts.load("report")
+    merged = report.merge([{"random": {"elo": 0.0, "games": 6}}, {"random": {"elo": 0.0, "games": 4}}])
+    assert merged == {"random": {"elo": 0.0, "games": 10}}
 
 
 def test_depths_are_told_apart_by_arm(tmp_path):
