@@ -113,6 +113,7 @@ def test_what_another_experiment_trained_is_not_taken_over(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs/go_9x9/cpu-spt").mkdir(parents=True)  # of go_9x9.py alone
     (tmp_path / "runs/go_9x9/cpu-rft-0.5-1").mkdir()
+    monkeypatch.setattr(go_arms, "make_games", lambda config: pytest.fail("it has begun"))
     with pytest.raises(go_arms.RunError, match=r"cpu-rft-0\.5-1 is of another experiment"):
         go_arms.main(go_arms.PRESETS["cpu"])
 
