@@ -30,10 +30,12 @@ shared by both sides, as they are by people.
 """
 
 import collections
+import contextlib
 import dataclasses
 import enum
 import functools
 import hashlib
+import io
 import json
 import math
 import os
@@ -243,15 +245,20 @@ class Prepared(NamedTuple):
 
 
 def prepare(settings: Settings, paths: Iterable[str | os.PathLike], data_dir: str | os.PathLike) -> Prepared:
-    """The games at some paths, from `data_dir` if they have been cleaned before.
+    """The games at some paths, from `data_dir` if they have been cleaned before; else a line says what goes on.
 
     Raises:
       ValueError: one of the splits would be empty.
     """
-    tfds.disable_progress_bar()  # it is over before one can read it
+    tfds.disable_progress_bar()  # it is of writing, which is over before one can read it
     absl.logging.set_verbosity(absl.logging.ERROR)  # that settings are not among those of a catalogue is no news
     builder = Games(settings, paths, data_dir=data_dir)
-    builder.download_and_prepare()
+    if not builder.is_prepared():
+        print(
+            f"reading game records (minutes, if they are a hundred thousand), kept in {builder.data_path}", flush=True
+        )
+        with contextlib.redirect_stdout(io.StringIO()):  # it would speak of a download of unknown size
+            builder.download_and_prepare()
     metadata, splits = builder.info.metadata, builder.info.splits
     assert metadata is not None
     if len(splits) < 2:

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import sys
 import tarfile
 import zipfile
@@ -442,7 +443,7 @@ def test_packed_real_games(tmp_path):
         assert (is_pass[:-2] & is_pass[1:-1]).any()
 
 
-def test_prepare_reads_both_splits_and_says_where_one_is_empty(tmp_path):
+def test_prepare_reads_both_splits_and_says_where_one_is_empty(tmp_path, capsys):
     folder = tmp_path / "games"
     folder.mkdir()
     for seed in range(40):
@@ -452,7 +453,9 @@ def test_prepare_reads_both_splits_and_says_where_one_is_empty(tmp_path):
     prepared = games.prepare(settings, [folder], tmp_path / "data")
     assert len(prepared.train.length) + len(prepared.test.length) == 40 and len(prepared.test.length) > 0
     assert "total" in prepared.table
+    assert re.fullmatch(r"reading game records .*, kept in .*5x5-.*\n", capsys.readouterr().out)
     again = games.prepare(settings, [folder], tmp_path / "data")
     jax.tree.map(np.testing.assert_array_equal, prepared[:2], again[:2])
+    assert not capsys.readouterr().out
     with pytest.raises(ValueError, match="40 games are too few: all of them fell into the split train"):
         games.prepare(Settings(GO, min_moves=4, test_share=0.0), [folder], tmp_path / "data")
