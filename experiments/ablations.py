@@ -40,7 +40,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "best-moves": ("--selfplay.num-sampled-moves=0",),  # from the first move on, none by its visits
     "rescaled": ("--search.rescale-values", "--search.value-scale=0.1"),
     "no-symmetries": ("--no-symmetries",),
-    "endings": ("--network.foretells-ending",),  # owners of points, and the margin
+    "endings": ("--network.predicts-ending",),  # owners of points, and the margin
     "soft-policy": ("--network.has-soft-policy",),
     "reanalysis": ("--selfplay.reanalysed-steps=4",),  # of 16 new ones
     "smaller-board": (),  # first; --from says whose weights

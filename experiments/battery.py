@@ -53,9 +53,9 @@ class Config:
     opponent: Path
     """The run that all play against."""
     games: tuple[str, ...] = ()
-    """Folders, archives or files of records. Default: nothing is foretold."""
+    """Folders, archives or files of records. Default: nothing is predicted."""
     num_positions: int = 20_000
-    """Of games, to be foretold."""
+    """Of games, to be predicted."""
     num_problems: int = 24
     """Of each kind."""
     simulations: tuple[int, ...] = (32, 200)
@@ -87,7 +87,7 @@ def main(config: Config) -> None:
         result = {
             "opponent": str(config.opponent),
             "iteration": player.iteration,
-            "prediction": foretell(player, shown) if shown else {},
+            "prediction": predict(player, shown) if shown else {},
             "problems": solve(config, go, player, asked) if asked else {},
             "conditions": dict(play_conditions(config, go, player, opponent)),
             "habits": observe_habits(config, go, player),
@@ -119,7 +119,7 @@ def batches(config: Config, go: Go, size: int = 500) -> Iterator[tuple[Example, 
         yield example, prediction.phase_of(number, starts)
 
 
-def foretell(player: Trained, shown: Sequence[tuple[Example, jax.Array]]) -> dict[str, dict[str, float]]:
+def predict(player: Trained, shown: Sequence[tuple[Example, jax.Array]]) -> dict[str, dict[str, float]]:
     """Means for all positions and by phase."""
     sums = prediction.total(measure(player.network, player.weights, *batch) for batch in shown)
     by_phase, overall = prediction.means(sums), prediction.means(prediction.merged(sums))
@@ -262,7 +262,7 @@ def show(run: Path, result: dict[str, Any]) -> None:
     table = Table(title=f"{run}, iteration {result['iteration']}", title_justify="left", show_header=False)
     if result["prediction"]:
         means = result["prediction"]["all"]
-        table.add_row("moves foretold", f"{means['top_1']:.1%}, {means['top_5']:.1%} among five")
+        table.add_row("moves predicted", f"{means['top_1']:.1%}, {means['top_5']:.1%} among five")
         table.add_row("results", f"Brier {means['brier']:.3f}, calibration error {means['calibration_error']:.3f}")
     for kind, ways in result["problems"].items():
         table.add_row(kind, ", ".join(f"{name} {x['solved']} of {x['num']}" for name, x in ways.items()))

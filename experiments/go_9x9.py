@@ -91,7 +91,7 @@ class ManyKomis(Go):
 
 @dataclasses.dataclass(frozen=True)
 class GamesConfig:
-    """Games of others, to learn from (spt) and to foretell (all arms)."""
+    """Games of others, to learn from (spt) and to predict (all arms)."""
 
     paths: tuple[str, ...] = ()
     """Folders, archives, SGF files, or .npz files of many games."""
@@ -372,7 +372,7 @@ def prepare(config: Config) -> Setup:
             devices=pool,
             draw=functools.partial(draw, config.env),
             anchor_strength=fading(config) if config.kl else None,
-            ending=functools.partial(ending, config.env) if config.network.foretells_ending else lambda state: None,
+            ending=functools.partial(ending, config.env) if config.network.predicts_ending else lambda state: None,
             apply_in_full=functools.partial(network.apply, in_full=True),  # pyright: ignore[reportArgumentType]
         )
         for number in config.growth or (config.search.num_simulations,)
@@ -432,9 +432,9 @@ def main(config: Config, setup: Setup) -> None:
         names, go = (f"iteration {config.iterations}", "initial"), config.env
         if writer:
             game_folder.write(run.directory / "games", go, match, names)  # pyright: ignore (openings are Go's states)
-        foretold = examine(setup, everything)
+        predicted = examine(setup, everything)
     if not processes.index():
-        report(config, setup, run, spent, score, foretold)
+        report(config, setup, run, spent, score, predicted)
 
 
 def begin(config: Config, setup: Setup) -> Everything:
@@ -609,7 +609,7 @@ def measure(
 
 
 def examine(setup: Setup, everything: Everything) -> dict[str, float]:
-    """How well games that were not learnt from are foretold, if there are such; always the same positions."""
+    """How well games that were not learnt from are predicted, if there are such; always the same positions."""
     if setup.shown is None:
         return {}
     shares = [
@@ -712,15 +712,15 @@ def command(**changes: Any) -> str:
     return shlex.join(["python", sys.argv[0], *kept, *flags, "--resume"])
 
 
-def report(config: Config, setup: Setup, run: Run, spent: Spent, score: Score, foretold: dict[str, float]) -> None:
+def report(config: Config, setup: Setup, run: Run, spent: Spent, score: Score, predicted: dict[str, float]) -> None:
     """The last lines, for people, and the same in result.json."""
-    result = {"score": score._asdict(), "spent": spent._asdict(), "iterations": config.iterations} | foretold
+    result = {"score": score._asdict(), "spent": spent._asdict(), "iterations": config.iterations} | predicted
     result["hardware"] = devices.describe(setup.pool)
     json_file.replace(run.directory / "result.json", json_file.dumps(result, indent=2) + "\n")
     did = f"{spent.games:,} games, {spent.moves:,} moves, " if spent.moves else ""
     print(f"{did}{spent.updates:,} updates, {spent.flops:.2g} FLOPs in {spent.seconds / 60:.1f} min")
-    if foretold:
-        print(f"of games not learnt from it foretells {foretold['test_policy_accuracy']:.1%} of the moves")
+    if predicted:
+        print(f"predicts {predicted['test_policy_accuracy']:.1%} of the moves of games it has not seen")
     print(f"score vs initial network {score} over {score.num_games // 2} paired games ({score.num_distinct} distinct)")
     hint = "" if config.arm == "spt" else f"; to train on: {command(iterations=2 * config.iterations)}"
     print(f"saved in {run.directory}{hint}")

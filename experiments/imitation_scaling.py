@@ -3,7 +3,7 @@
     python experiments/imitation_scaling.py --games human.sgf --rated-games ogs.npz
 
 Trains `go_9x9.py --arm=spt` on shares of --games, and on as many --rated-games of each of some --levels of players.
-Everybody then foretells the same games, some of --games that nobody was shown: moves and results, by the network alone.
+Everybody then predicts the same games, some of --games that nobody was shown: moves and results, by the network alone.
 Every training is a command that is shown; those that have ended are not repeated by --resume.
 """
 
@@ -28,7 +28,7 @@ from rl_pretrain.settings import SettingError, a_name, at_least
 
 RUNS, GO_RUNS, GAMES = Path("runs/imitation_scaling"), Path("runs/go_9x9"), Path("runs/games")
 MEASURES = ("top_1", "top_5", "cross_entropy", "brier")
-CHUNK = 500  # positions foretold at once
+CHUNK = 500  # positions predicted at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Config:
     resume: bool = False
     """Go on with the experiment of this name; begin it, if there is none."""
     games: tuple[str, ...] = ()
-    """Folders, archives or files of game records: shown in shares, and foretold."""
+    """Folders, archives or files of game records: shown in shares, and predicted."""
     shares: tuple[float, ...] = (0.01, 0.08, 0.64, 1.0)
     """Of the games that are not kept for testing."""
     rated_games: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ class Config:
     base: str = "cpu"
     """Preset of go_9x9.py, for all that is not said here."""
     num_positions: int = 10_000
-    """To be foretold."""
+    """To be predicted."""
 
     def __post_init__(self):
         a_name(self.name)
@@ -111,11 +111,11 @@ class Result(NamedTuple):
     positions: list[int]
     updates: list[int]
     own: list[float]  # accuracy on the games learnt from, while learning
-    foretold: dict[str, list[float]]  # by measure, on the games for all
+    predicted: dict[str, list[float]]  # by measure, on the games for all
 
 
 def main(config: Config) -> None:
-    """Trains everybody, lets them foretell the same games, prints the table."""
+    """Trains everybody, lets them predict the same games, prints the table."""
     if not config.games:
         raise SettingError("games must be folders, archives or files of game records")
     free, parts = ("shares", "num_seeds", "num_positions"), str(GO_RUNS / f"{config.name}-*")
@@ -179,11 +179,11 @@ def train(config: Config, diet: Diet, seed: int) -> Path:
 
 
 def measure(config: Config, diet: Diet, runs: Sequence[Path]) -> Result:
-    """How well the averaged weights of some runs foretell games that nobody is shown."""
+    """How well the averaged weights of some runs predict games that nobody is shown."""
     means = []
     for run in runs:
         player = trained.load(run)
-        sums = prediction.total(foretell(player.network, player.weights, batch) for batch in exam(config))
+        sums = prediction.total(predict(player.network, player.weights, batch) for batch in exam(config))
         means.append(prediction.means(sums))
     last = [metrics.read(run)[-1] for run in runs]
     lengths = [shown(config, diet, seed).length for seed in range(config.num_seeds)]
@@ -213,7 +213,7 @@ def exam(config: Config) -> list[Example]:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def foretell(network: Any, weights: Any, batch: Example) -> prediction.Sums:
+def predict(network: Any, weights: Any, batch: Example) -> prediction.Sums:
     """Sums over a batch; all of it is one phase."""
     phase = jnp.zeros(len(batch.value), jnp.int32)
     return prediction.measure(functools.partial(network.apply, weights), batch, phase, num_phases=1)
@@ -221,12 +221,12 @@ def foretell(network: Any, weights: Any, batch: Example) -> prediction.Sums:
 
 def row(config: Config, result: Result) -> str:
     """A line of the table: means over seeds."""
-    top_1 = success.over_seeds(result.foretold["top_1"], CHUNK * len(exam(config)), is_shared=True)
+    top_1 = success.over_seeds(result.predicted["top_1"], CHUNK * len(exam(config)), is_shared=True)
     num_games, num_positions = np.mean(result.games), np.mean(result.positions)
     epochs = np.mean(result.updates) * config.batch_size / num_positions
     cells = [result.diet.name, f"{num_games:,.0f}", f"{num_positions:,.0f}", f"{epochs:.1f}"]
     cells += [f"{np.mean(result.own):.3f}", f"{top_1.mean:.3f} [{top_1.low:.3f}, {top_1.high:.3f}]"]
-    return f"| {' | '.join([*cells, *(f'{np.mean(result.foretold[name]):.3f}' for name in MEASURES[1:])])} |"
+    return f"| {' | '.join([*cells, *(f'{np.mean(result.predicted[name]):.3f}' for name in MEASURES[1:])])} |"
 
 
 def report(config: Config, directory: Path, results: Sequence[Result]) -> None:
@@ -240,7 +240,7 @@ def report(config: Config, directory: Path, results: Sequence[Result]) -> None:
     kept["results"] = [result._asdict() | {"diet": result.diet._asdict()} for result in results]
     json_file.replace(directory / "results.json", json_file.dumps(kept, indent=2) + "\n")
     json_file.replace(directory / "table.md", table)
-    print(f"\n{table}\n{config.num_seeds} seeds, {config.num_updates} updates each; foretold are moves and results of")
+    print(f"\n{table}\n{config.num_seeds} seeds, {config.num_updates} updates each; predicted are moves and results of")
     print(f"games in {', '.join(config.games)} that nobody was shown; saved in {directory}")
 
 

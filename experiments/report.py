@@ -76,7 +76,7 @@ def main(config: Config) -> None:
         strength(ratings, players, tournaments, out),
         worth_of_search(depths, members),
         ledger(members),
-        foretelling(members),
+        predicting(members),
         generalisation(members),
         habits(members),
         limits(settings, members),
@@ -211,7 +211,7 @@ Means over seeds; of self-play and learning, matches left out. FLOPs are those o
 counted from the programs (`rl_pretrain.ledger`). Each run's metrics.jsonl has them by iteration."""
 
 
-def foretelling(members: Sequence[Member]) -> str:
+def predicting(members: Sequence[Member]) -> str:
     """Moves and results of games that were not shown."""
     if not members[0].battery:
         return ""
@@ -228,7 +228,7 @@ def foretelling(members: Sequence[Member]) -> str:
             means = [mean([member.battery["prediction"][phase][name] for member in group]) for name in names]
             shown = [percent(x) if i < 2 else f"{x:.3f}" for i, x in enumerate(means)]
             rows.append([arm, phase, *shown])
-    return f"""## Foretelling games that were not shown
+    return f"""## Predicting games that were not shown
 
 {table(["arm", "moves of", *names.values()], rows)}
 

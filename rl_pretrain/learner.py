@@ -41,7 +41,7 @@ class LearnConfig:
     value_weight: float = 1.0
     """Weight of the value loss beside the policy loss."""
     ending_weight: float = 1.0
-    """Weight of the loss of how games end, in networks that foretell it."""
+    """Weight of the loss of how games end, in networks that predict it."""
     soft_policy_weight: float = 8.0
     """Weight of the loss of the flatter policy, in networks that have a head for it."""
     soft_policy_temperature: float = 4.0

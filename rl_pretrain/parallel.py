@@ -73,7 +73,7 @@ def compile_steps(
       draw: positions out of what is shown, for `imitate` and `examine`, which cannot be called without it.
       anchor_strength: by number of updates so far, how much learning is held to the weights it is given; None for
         learning that is free.
-      ending: how a finished state ended in detail, to be foretold; as for `selfplay.play`.
+      ending: how a finished state ended in detail, to be predicted; as for `selfplay.play`.
       apply_in_full: what learns in place of `apply`, with the same weights: a network with foresight.
 
     Raises:

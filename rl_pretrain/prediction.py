@@ -1,4 +1,4 @@
-"""How well a network foretells the moves and results of games that it has not seen.
+"""How well a network predicts the moves and results of games that it has not seen.
 
     measure = jax.jit(functools.partial(prediction.measure, num_phases=3))  # or inside a function of the weights
     seen = [measure(predict, batch, prediction.phase_of(numbers, (20, 40))) for batch, numbers in batches]
@@ -33,8 +33,8 @@ class Sums(NamedTuple):
     cross_entropy: Any  # [phases]: nats
     policy_entropy: Any  # [phases]: nats
     squared_error: Any  # [phases]: of the chance to win, where the result is known
-    results: Any  # [phases, bins]: known results, by the chance to win that was foretold
-    foretold: Any  # [phases, bins]: chances to win
+    results: Any  # [phases, bins]: known results, by the chance to win that was predicted
+    predicted: Any  # [phases, bins]: chances to win
     won: Any  # [phases, bins]: 1 for a win of the player to move, ½ for a draw
 
 
@@ -99,7 +99,7 @@ def measure(predict: Predict, batch: Example, phase: jax.Array, num_phases: int,
         policy_entropy=sums(-jnp.sum(jnp.exp(log_policy) * jnp.where(batch.legal, log_policy, 0.0), axis=-1)),
         squared_error=sums(known * jnp.square(chance - outcome)),
         results=sums(bins),
-        foretold=sums(bins * chance[:, None]),
+        predicted=sums(bins * chance[:, None]),
         won=sums(bins * outcome[:, None]),
     )
 
@@ -142,7 +142,7 @@ def means(sums: Sums) -> Means:
     """
     sums = jax.tree.map(lambda x: np.asarray(x, np.float64), sums)
     num_results = sums.results.sum(axis=-1)
-    gaps = np.abs(sums.foretold - sums.won).sum(axis=-1)
+    gaps = np.abs(sums.predicted - sums.won).sum(axis=-1)
 
     def mean(of: np.ndarray, number: np.ndarray) -> np.ndarray:
         return np.divide(of, number, out=np.full_like(of, np.nan), where=number > 0)

@@ -72,7 +72,7 @@ def test_what_a_network_does_not_say_and_what_games_do_not_tell_costs_nothing():
 
 
 def test_the_heads_are_for_learning_only():
-    net = ConvNet(ConvConfig(**SMALL, foretells_ending=True, has_soft_policy=True), num_other_actions=1)
+    net = ConvNet(ConvConfig(**SMALL, predicts_ending=True, has_soft_policy=True), num_other_actions=1)
     plain = ConvNet(ConvConfig(**SMALL), num_other_actions=1)
     boards = jax.random.normal(jax.random.key(0), (3, 5, 5, 4))
     params = net.init(jax.random.key(1), boards)

@@ -187,7 +187,7 @@ def test_the_whole_experiment_from_one_command(tmp_path):
     for run in re.findall(r"`(runs/go_9x9/[^`]+)`", text):
         assert (tmp_path / run / "result.json").exists()
     assert "rft-0.5" in text
-    for word in ("What search is worth", "What it cost", "Foretelling", "Generalisation", "What was not done"):
+    for word in ("What search is worth", "What it cost", "Predicting", "Generalisation", "What was not done"):
         assert word in text
     again = scripts.run(tmp_path / "cache", tmp_path, "go_arms", "--preset=tiny", "--resume")
     assert again.returncode == 0 and "go_9x9.py" not in again.stdout
@@ -224,7 +224,7 @@ def test_spt_learns_from_games_and_plays_none(runs):
     assert last["moves"] == last["games"] == last["evaluations"] == 0
     assert last["positions"] == 64 * last["updates"] and last["updates"] == 6 * first["updates"]
     assert last["policy_loss"] < first["policy_loss"] and 0 < last["test_policy_accuracy"] < 1
-    assert "foretells" in said[0]
+    assert "predicts" in said[0]
 
 
 @pytest.mark.slow

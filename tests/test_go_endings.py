@@ -11,7 +11,7 @@ import scripts
 from go_env import Go
 from rl_pretrain import checkpoint
 
-ALL = ("--network.foretells-ending", "--network.has-soft-policy", "--selfplay.reanalysed-steps=2")
+ALL = ("--network.predicts-ending", "--network.has-soft-policy", "--selfplay.reanalysed-steps=2")
 
 
 @pytest.fixture(scope="module")

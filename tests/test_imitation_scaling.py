@@ -49,7 +49,7 @@ def test_levels_are_shown_as_many_games_each(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_everybody_makes_as_many_updates_and_foretells_the_same_games(tmp_path):
+def test_everybody_makes_as_many_updates_and_predicts_the_same_games(tmp_path):
     path = write_games(tmp_path / "games.sgf", 80)
     command = ("imitation_scaling", "--preset=tiny", "--games", path, "--rated-games", path)
     finished = scripts.run(tmp_path / "cache", tmp_path, *command)
@@ -62,7 +62,7 @@ def test_everybody_makes_as_many_updates_and_foretells_the_same_games(tmp_path):
         settings = json.loads((tmp_path / run / "config.json").read_text())["config"]["games"]
         assert settings["share"] == result["diet"]["share"]
         assert result["positions"][0] == pytest.approx(14 * result["games"][0], abs=14)
-    assert all(0 <= result["foretold"]["top_1"][0] <= result["foretold"]["top_5"][0] <= 1 for result in results)
+    assert all(0 <= result["predicted"]["top_1"][0] <= result["predicted"]["top_5"][0] <= 1 for result in results)
     assert len((place / "table.md").read_text().splitlines()) == 2 + len(results)
     again = scripts.run(tmp_path / "cache", tmp_path, *command, "--resume")
     assert again.returncode == 0 and "go_9x9.py --preset" not in again.stdout

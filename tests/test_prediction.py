@@ -103,8 +103,8 @@ def test_batches_add_up_to_all_their_positions():
 
 def test_a_sum_of_many_parts_loses_no_digits():
     part = measure(*positions())
-    assert prediction.total(itertools.repeat(part, 1000)).foretold == pytest.approx(
-        1000 * np.asarray(part.foretold, np.float64), rel=1e-12
+    assert prediction.total(itertools.repeat(part, 1000)).predicted == pytest.approx(
+        1000 * np.asarray(part.predicted, np.float64), rel=1e-12
     )
     with pytest.raises(ValueError, match="at least one batch"):
         prediction.total([])

@@ -23,8 +23,8 @@ class ConvConfig:
     """Width of the policy and value heads."""
     bfloat16: bool = False
     """Convolve in bfloat16 (fast on GPU and TPU, slow on CPU); weights, logits and values stay float32."""
-    foretells_ending: bool = False
-    """A head that foretells how games end (who owns each point, by how much it is won). For learning only, and from
+    predicts_ending: bool = False
+    """A head that predicts how games end (who owns each point, by how much it is won). For learning only, and from
     play: games of others do not say it."""
     has_soft_policy: bool = False
     """A second policy head, which learns a flatter policy; for learning only, and from search."""
@@ -36,7 +36,7 @@ class ConvConfig:
     @property
     def playing(self) -> "ConvConfig":
         """The network as far as it plays: without the heads that are for learning only."""
-        return dataclasses.replace(self, foretells_ending=False, has_soft_policy=False)
+        return dataclasses.replace(self, predicts_ending=False, has_soft_policy=False)
 
 
 class ConvNet(nn.Module):
@@ -63,7 +63,7 @@ class ConvNet(nn.Module):
         logits = PolicyHead(heads, self.num_other_actions, dtype, name="policy")(x)
         value = ValueHead(heads, dtype, name="value")(x)
         ending, soft_logits, is_learning = None, None, in_full or self.is_initializing()
-        if is_learning and self.config.foretells_ending:
+        if is_learning and self.config.predicts_ending:
             ending = EndingHead(heads, dtype, name="ending")(x)
         if is_learning and self.config.has_soft_policy:
             soft_logits = PolicyHead(heads, self.num_other_actions, dtype, name="soft_policy")(x)
