@@ -34,7 +34,7 @@ RUNS, GO_RUNS = Path("runs/ablations"), Path("runs/go_9x9")
 HERE = Path(__file__).parent
 OPTIONS: dict[str, tuple[str, ...]] = {
     "brief": ("--selfplay.full-share=0.25", "--selfplay.brief-simulations=4"),  # most searches small, not learnt from
-    "growing": ("--growth", "4", "8", "16"),  # simulations
+    "growing": ("--growth", "0.25", "0.5", "1"),  # shares of the simulations
     "random": ("--selfplay.random-share=0.1",),  # of the first moves
     "komi": ("--komi-spread=3",),
     "best-moves": ("--selfplay.num-sampled-moves=0",),  # from the first move on, none by its visits
@@ -45,6 +45,8 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "reanalysis": ("--selfplay.reanalysed-steps=4",),  # of 16 new ones
     "smaller-board": (),  # first; --from says whose weights
 }
+NONE = ("--growth",)
+"""Turns off what the preset has on."""
 PROBE = 3
 """Iterations that tell what one costs, as many as `growing` has parts."""
 
@@ -169,7 +171,7 @@ def train(
     settings |= {"max-moves": 2 * size**2, "iterations": iterations, "eval-every": iterations, "final-matches": 1}
     settings |= {"from": source} if source else {}
     arguments = [f"--{name}={value}" for name, value in settings.items()]
-    commands.train(HERE / "go_9x9.py", run, [*arguments, *OPTIONS.get(option, ()), "--resume"])
+    commands.train(HERE / "go_9x9.py", run, [*arguments, *NONE, *OPTIONS.get(option, ()), "--resume"])
     return run
 
 

@@ -156,8 +156,8 @@ class Config:
     keep_every: int | None = None
     """Iterations between checkpoints that are kept for ever, a multiple of save_every. Default: the newest two are."""
 
-    growth: tuple[int, ...] = ()
-    """Simulations of self-play's searches in equal parts of the run, such as 4 8 16. Default: as `search` says."""
+    growth: tuple[float, ...] = ()
+    """Shares of search.num_simulations by which self-play searches in equal parts of the run. Default: always all."""
     network: ConvConfig = ConvConfig()
     selfplay: SelfplayConfig = SelfplayConfig()
     search: SearchConfig = SearchConfig()
@@ -199,12 +199,9 @@ class Config:
             )
 
     def _check_searches(self) -> None:
-        if min(self.growth, default=1) < 1 or len(self.growth) > self.iterations:
-            raise SettingError(
-                f"growth must be numbers of simulations from 1 up, at most one for each of the {self.iterations} "
-                f"iterations, got {self.growth}"
-            )
-        fewest = min(self.growth, default=self.search.num_simulations)
+        if not all(0 < share <= 1 for share in self.growth):
+            raise SettingError(f"growth must be shares from more than 0 to 1, got {self.growth}")
+        fewest = min(self.numbers_of_simulations)
         if self.selfplay.full_share < 1 and self.selfplay.brief_simulations > fewest:
             raise SettingError(
                 f"selfplay.brief_simulations must be at most the {fewest} of a full search, "
@@ -227,9 +224,14 @@ class Config:
         """Earlier moves that are searched anew."""
         return 0 if self.arm == "spt" else self.selfplay.num_games * self.selfplay.reanalysed_steps
 
+    @property
+    def numbers_of_simulations(self) -> list[int]:
+        """Of self-play's full searches, in equal parts of the run."""
+        return [max(1, round(share * self.search.num_simulations)) for share in self.growth or (1.0,)]
+
     def simulations_at(self, iteration: int) -> int:
-        """Of self-play's full searches."""
-        numbers = self.growth or (self.search.num_simulations,)
+        """Of an iteration's full searches."""
+        numbers = self.numbers_of_simulations
         return numbers[iteration * len(numbers) // self.iterations]
 
     @property
@@ -253,7 +255,8 @@ PRESETS = {
         name="cpu",
         devices=2,  # XLA:CPU keeps two cores busier with two programs than with one
         max_moves=120,
-        iterations=70,
+        growth=(0.25, 0.5, 1.0),  # 0.68 of the points against full searches, for as many FLOPs: README, ablations.py
+        iterations=90,
         eval_every=10,
         save_every=10,
         network=ConvConfig(num_blocks=2, num_channels=32),
@@ -375,7 +378,7 @@ def prepare(config: Config) -> Setup:
             ending=functools.partial(ending, config.env) if config.network.predicts_ending else lambda state: None,
             apply_in_full=functools.partial(network.apply, in_full=True),  # pyright: ignore[reportArgumentType]
         )
-        for number in config.growth or (config.search.num_simulations,)
+        for number in {*config.numbers_of_simulations}
     }
     plays = {number: each.play for number, each in steps.items()}
     schedule = learner.make_schedule(config.learning, total_updates)

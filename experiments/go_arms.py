@@ -50,7 +50,7 @@ class Config:
     """Preset of go_9x9.py, for all that is not said here; gpu where there is one."""
     size: int = 7
     """Edge of the board."""
-    iterations: int = 30
+    iterations: int = 40
     """Of rpt."""
     imitations: int = 30
     """Iterations of spt, in which it reads all games `epochs` times."""

@@ -45,7 +45,7 @@ def write_games(folder, num=60):
         (["--kl-halving=10"], ["kl_halving needs kl"]),
         (["--games.share=0.5"], ["games.share", "arm spt"]),
         (["--games.shuffle-results"], ["games.shuffle_results", "arm spt"]),
-        (["--growth", *"4444444"], ["growth", "6 iterations"]),
+        (["--growth", "4"], ["growth", "more than 0 to 1"]),
         (["--selfplay.full-share=0.5", "--selfplay.brief-simulations=5"], ["brief_simulations", "at most the 4"]),
         (["--selfplay.random-share=0.5", "--selfplay.num-sampled-moves=0"], ["random_share", "num_sampled_moves"]),
     ],
@@ -72,8 +72,8 @@ def test_epochs_are_shared_out_over_iterations(go_9x9):
 
 
 def test_simulations_grow_in_equal_parts(go_9x9):
-    config = go_9x9.parse(["--preset=tiny", "--iterations=6", "--growth", "2", "4", "8"])
-    assert [config.simulations_at(i) for i in range(6)] == [2, 2, 4, 4, 8, 8]
+    config = go_9x9.parse(["--preset=tiny", "--iterations=6", "--growth", "0.1", "0.5", "1"])
+    assert [config.simulations_at(i) for i in range(6)] == [1, 1, 2, 2, 4, 4]
     assert go_9x9.parse(["--preset=tiny"]).simulations_at(5) == 4
 
 
