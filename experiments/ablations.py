@@ -41,7 +41,6 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "rescaled": ("--search.rescale-values", "--search.value-scale=0.1"),
     "no-symmetries": ("--no-symmetries",),
     "endings": ("--network.predicts-ending",),  # owners of points, and the margin
-    "soft-policy": ("--network.has-soft-policy",),
     "reanalysis": ("--selfplay.reanalysed-steps=4",),  # of 16 new ones
     "smaller-board": (),  # first; --from says whose weights
 }

@@ -163,9 +163,8 @@ class Config:
     search: SearchConfig = SearchConfig()
     learn: LearnConfig = LearnConfig()
     games: GamesConfig = GamesConfig()
-    imitate: LearnConfig = LearnConfig(reuse=10, learning_rate=1e-3, final_learning_rate=1e-4, soft_policy_weight=0.0)
-    """Learning from games, spt's in place of `learn`; its reuse is the number of epochs. The move of a game cannot be
-    made flatter, as the policy of a search can."""
+    imitate: LearnConfig = LearnConfig(reuse=10, learning_rate=1e-3, final_learning_rate=1e-4)
+    """Learning from games, spt's in place of `learn`; its reuse is the number of epochs."""
     symmetries: bool = True
     """Whether each position is learnt from in one of its eight symmetries, drawn at random."""
     match: MatchConfig = MatchConfig()
@@ -263,9 +262,7 @@ PRESETS = {
         selfplay=SelfplayConfig(num_games=128, num_steps=16, replay_steps=256),
         search=SearchConfig(num_simulations=16),
         learn=LearnConfig(batch_size=256, num_warmup_updates=50),
-        imitate=LearnConfig(
-            batch_size=256, reuse=2, num_warmup_updates=50, final_learning_rate=1e-4, soft_policy_weight=0.0
-        ),
+        imitate=LearnConfig(batch_size=256, reuse=2, num_warmup_updates=50, final_learning_rate=1e-4),
         match=MatchConfig(num_pairs=16, num_simulations=16),
     ),
     "paper": Config(
@@ -277,7 +274,7 @@ PRESETS = {
         network=ConvConfig(num_blocks=8, num_channels=128, bfloat16=True),
         selfplay=SelfplayConfig(num_games=4096, num_steps=64),
         learn=LearnConfig(batch_size=8192, average_decay=0.999),
-        imitate=LearnConfig(reuse=10, learning_rate=1e-3, final_learning_rate=1e-3, soft_policy_weight=0.0),
+        imitate=LearnConfig(reuse=10, learning_rate=1e-3, final_learning_rate=1e-3),
         match=MatchConfig(num_pairs=128),
     ),
     "tiny": Config(
@@ -292,7 +289,7 @@ PRESETS = {
         selfplay=SelfplayConfig(num_games=16, num_steps=10, replay_steps=60),
         search=SearchConfig(num_simulations=4, max_considered=4),
         learn=LearnConfig(batch_size=64, num_warmup_updates=4),
-        imitate=LearnConfig(batch_size=64, num_warmup_updates=4, soft_policy_weight=0.0),
+        imitate=LearnConfig(batch_size=64, num_warmup_updates=4),
         match=MatchConfig(num_pairs=4, num_simulations=4),
     ),
 }

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from rl_pretrain.foresight import Foresight
 from rl_pretrain.replay import Example
 from rl_pretrain.search import mask_illegal
 from rl_pretrain.settings import SettingError, at_least
@@ -17,8 +16,8 @@ Weights = Any
 """A network's parameters: a pytree of arrays, such as flax makes."""
 
 Apply = Callable[[Weights, jax.Array], tuple[Any, ...]]
-"""Weights and observations `[batch, ...]` → logits `[batch, actions]` and values `[batch]`; a third, `Foresight`, is
-learnt if it is there."""
+"""Weights and observations `[batch, ...]` → logits `[batch, actions]` and values `[batch]`; a third, how the game ends
+(as `replay.Example.ending`), is learnt if it is there."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,18 +41,13 @@ class LearnConfig:
     """Weight of the value loss beside the policy loss."""
     ending_weight: float = 1.0
     """Weight of the loss of how games end, in networks that predict it."""
-    soft_policy_weight: float = 8.0
-    """Weight of the loss of the flatter policy, in networks that have a head for it."""
-    soft_policy_temperature: float = 4.0
-    """How flat that policy is; 1 is the policy itself."""
     average_decay: float = 0.99
     """Decay per update of the moving average of the weights; self-play and evaluation use the average."""
 
     def __post_init__(self):
         at_least(1, self, "batch_size")
         at_least(0, self, "reuse", "learning_rate", "final_learning_rate", "num_warmup_updates", "weight_decay")
-        at_least(0, self, "max_gradient_norm", "value_weight", "average_decay", "ending_weight", "soft_policy_weight")
-        at_least(1, self, "soft_policy_temperature")
+        at_least(0, self, "max_gradient_norm", "value_weight", "average_decay", "ending_weight")
         if self.average_decay >= 1:
             raise SettingError(f"average_decay must be less than 1, got {self.average_decay}")
 
@@ -101,7 +95,6 @@ def losses(
     batch: Example,
     axis: str | None = None,
     reference: Weights | None = None,
-    soft_temperature: float = LearnConfig.soft_policy_temperature,
 ) -> dict[str, jax.Array]:
     """Cross-entropy to the policy shown (that of search, or the move of a game), squared error to the outcome.
 
@@ -110,9 +103,11 @@ def losses(
     `axis`, so that the mean over devices is the mean over all positions.
 
     With a reference there is also `anchor_kl`, the mean KL(its policy ‖ policy) over legal actions; nothing flows back
-    to its weights. A network with foresight has the losses of `foresight_losses`, too.
+    to its weights. Where a network says how the game ends there is `ending_loss`, the squared error of that; games of
+    others do not tell.
     """
     logits, values, *more = apply(params, batch.observation)
+    (ending,) = more or (None,)
     log_policy = jax.nn.log_softmax(mask_illegal(logits, batch.legal))
     taught, known = _shares(batch.has_policy, axis), _shares(batch.has_value, axis)
     cross_entropy = -jnp.sum(batch.policy * log_policy, axis=-1)
@@ -127,35 +122,14 @@ def losses(
         "value_known": jnp.mean(batch.has_value.astype(jnp.float32)),
         "policy_accuracy": jnp.sum(taught * is_same),
     }
-    scalars |= foresight_losses(more[0] if more else Foresight(), batch, taught, known, soft_temperature)
+    if ending is not None and batch.ending is not None:
+        error = jnp.square(ending - batch.ending.astype(jnp.float32))
+        scalars["ending_loss"] = jnp.sum(known * jnp.mean(error, axis=-1))
     if reference is not None:
         held = apply(jax.lax.stop_gradient(reference), batch.observation)[0]
         held = jax.nn.log_softmax(mask_illegal(held, batch.legal))
         gaps = jnp.where(batch.legal, jnp.exp(held) * (held - log_policy), 0.0)
         scalars["anchor_kl"] = jnp.mean(jnp.sum(gaps, axis=-1))
-    return scalars
-
-
-def foresight_losses(
-    foresight: Foresight, batch: Example, taught: jax.Array, known: jax.Array, temperature: float
-) -> dict[str, jax.Array]:
-    """Squared error to how the game ended, and cross-entropy to the flatter policy: of each prediction that is made.
-
-    Args:
-      taught, known: float32 `[batch]`, weights of the means over positions whose policy is worth learning, and over
-        those whose end is known.
-      temperature: 1 leaves the policy as it is; more makes the unlikely actions count for more (KataGo's methods,
-        «auxiliary soft policy target»: the policy to the power of 1/4, made to sum to 1).
-    """
-    scalars = {}
-    if foresight.ending is not None and batch.ending is not None:  # games of others come without
-        error = jnp.square(foresight.ending - batch.ending.astype(jnp.float32))
-        scalars["ending_loss"] = jnp.sum(known * jnp.mean(error, axis=-1))
-    if foresight.soft_logits is not None:
-        soft = jnp.where(batch.legal, batch.policy ** (1 / temperature), 0.0)
-        soft = soft / jnp.maximum(jnp.sum(soft, axis=-1, keepdims=True), 1e-6)
-        log_policy = jax.nn.log_softmax(mask_illegal(foresight.soft_logits, batch.legal))
-        scalars["soft_policy_loss"] = -jnp.sum(taught * jnp.sum(soft * log_policy, axis=-1))
     return scalars
 
 
@@ -185,10 +159,9 @@ def update(
     """
 
     def total_loss(params):
-        scalars = losses(apply, params, batch, axis, anchor and anchor.weights, config.soft_policy_temperature)
+        scalars = losses(apply, params, batch, axis, anchor and anchor.weights)
         total = scalars["policy_loss"] + config.value_weight * scalars["value_loss"]
         total += config.ending_weight * scalars.get("ending_loss", 0.0)
-        total += config.soft_policy_weight * scalars.get("soft_policy_loss", 0.0)
         if anchor is not None:
             total += anchor.strength * scalars["anchor_kl"]
         return total, scalars

@@ -74,7 +74,7 @@ def compile_steps(
       anchor_strength: by number of updates so far, how much learning is held to the weights it is given; None for
         learning that is free.
       ending: how a finished state ended in detail, to be predicted; as for `selfplay.play`.
-      apply_in_full: what learns in place of `apply`, with the same weights: a network with foresight.
+      apply_in_full: what learns in place of `apply`, with the same weights: a network that also says how games end.
 
     Raises:
       SettingError: games, batch or pairs cannot be shared out equally.

@@ -8,7 +8,6 @@ import jax
 
 from rl_pretrain import checkpoint
 from rl_pretrain.environment import Predict
-from rl_pretrain.foresight import Foresight
 from rl_pretrain.learner import Weights
 from rl_pretrain.networks.conv import ConvConfig, ConvNet
 from rl_pretrain.settings import SettingError
@@ -28,8 +27,8 @@ class Trained(NamedTuple):
         """The network closed over its weights."""
         return functools.partial(self.network.apply, self.weights)  # pyright: ignore[reportReturnType] (flax: Any)
 
-    def foresee(self, observations: jax.Array) -> Foresight:
-        """What the network says of a batch beside policy and value."""
+    def predict_ending(self, observations: jax.Array) -> jax.Array | None:
+        """How the games of a batch will end, as in `replay.Example.ending`; None where that was not learnt."""
         said: Any = self.network.apply(self.weights, observations, in_full=True)
         return said[2]
 

@@ -1,4 +1,4 @@
-"""Endings, reanalysis and further heads in go_9x9.py: what is said, what it costs, what is inherited and resumed."""
+"""Endings and reanalysis in go_9x9.py: what is said, what it costs, what is inherited and resumed."""
 
 import json
 import types
@@ -11,7 +11,7 @@ import scripts
 from go_env import Go
 from rl_pretrain import checkpoint
 
-ALL = ("--network.predicts-ending", "--network.has-soft-policy", "--selfplay.reanalysed-steps=2")
+ALL = ("--network.predicts-ending", "--selfplay.reanalysed-steps=2")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_an_iteration_costs_what_its_programs_say_if_all_searches_are_full(go_9x
 
 def test_heads_that_the_source_lacks_begin_anew(go_9x9):
     fresh = {"params": {name: jnp.zeros(1) for name in ("stem", "value", "policy", "ending")}}
-    source = {"params": {name: jnp.ones(1) for name in ("stem", "value", "policy", "soft_policy")}}
+    source = {"params": {name: jnp.ones(1) for name in ("stem", "value", "policy", "other")}}
     kept = go_9x9.inherit(fresh, source, renewed=())["params"]
     assert {name: int(x[0]) for name, x in kept.items()} == {"stem": 1, "value": 1, "policy": 1, "ending": 0}
     kept = go_9x9.inherit(fresh, source, renewed=("value", "ending"))["params"]
@@ -69,7 +69,7 @@ def test_a_run_with_all_of_it_resumes_on_another_number_of_devices_and_hands_its
     rows = [json.loads(line) for line in (tmp_path / "runs/go_9x9/tiny/metrics.jsonl").read_text().splitlines()]
     assert [row["iteration"] for row in rows] == [1, 2, 3, 4, 5, 6]
     assert rows[-1]["evaluations"] == 6 * 5 * (16 * 10 + 16 * 2)
-    assert all(0 <= row["ending_loss"] < 2 and row["soft_policy_loss"] > 0 for row in rows)
+    assert all(0 <= row["ending_loss"] < 2 for row in rows)
     assert rows[0]["ending_loss"] == 0 < rows[-1]["ending_loss"], "no game is over after ten moves"
     states = checkpoint.load(tmp_path / "runs/go_9x9/tiny").arrays["replay"]["states"]
     assert states["stones"].shape[:3] == (1, 60, 16)

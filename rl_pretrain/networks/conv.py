@@ -7,7 +7,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from rl_pretrain.foresight import Foresight
 from rl_pretrain.settings import at_least
 
 
@@ -26,8 +25,6 @@ class ConvConfig:
     predicts_ending: bool = False
     """A head that predicts how games end (who owns each point, by how much it is won). For learning only, and from
     play: games of others do not say it."""
-    has_soft_policy: bool = False
-    """A second policy head, which learns a flatter policy; for learning only, and from search."""
 
     def __post_init__(self):
         at_least(0, self, "num_blocks")
@@ -36,7 +33,7 @@ class ConvConfig:
     @property
     def playing(self) -> "ConvConfig":
         """The network as far as it plays: without the heads that are for learning only."""
-        return dataclasses.replace(self, predicts_ending=False, has_soft_policy=False)
+        return dataclasses.replace(self, predicts_ending=False)
 
 
 class ConvNet(nn.Module):
@@ -53,7 +50,7 @@ class ConvNet(nn.Module):
 
     @nn.compact
     def __call__(self, observations: jax.Array, in_full: bool = False) -> tuple[Any, ...]:
-        """Logits and values; `in_full` the `Foresight` that the settings ask for, too."""
+        """Logits and values; `in_full` how the game ends, too, or None where the settings do not ask for it."""
         dtype = jnp.bfloat16 if self.config.bfloat16 else jnp.float32
         x = nn.Conv(self.config.num_channels, (3, 3), dtype=dtype, name="stem")(observations.astype(dtype))
         for i in range(self.config.num_blocks):
@@ -62,12 +59,10 @@ class ConvNet(nn.Module):
         heads = self.config.num_head_channels
         logits = PolicyHead(heads, self.num_other_actions, dtype, name="policy")(x)
         value = ValueHead(heads, dtype, name="value")(x)
-        ending, soft_logits, is_learning = None, None, in_full or self.is_initializing()
-        if is_learning and self.config.predicts_ending:
+        ending = None
+        if self.config.predicts_ending and (in_full or self.is_initializing()):
             ending = EndingHead(heads, dtype, name="ending")(x)
-        if is_learning and self.config.has_soft_policy:
-            soft_logits = PolicyHead(heads, self.num_other_actions, dtype, name="soft_policy")(x)
-        return (logits, value, Foresight(ending, soft_logits)) if in_full else (logits, value)
+        return (logits, value, ending) if in_full else (logits, value)
 
 
 class Block(nn.Module):

@@ -1,16 +1,14 @@
-"""What is learnt beside policy and value: how each game ended, and a flatter policy."""
+"""What is learnt beside policy and value: how each game ended."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 import tictactoe
 from tictactoe import TicTacToe, uniform
 
 from go_env import Go
 from go_env.symmetry import random_symmetry
 from rl_pretrain import learner, replay, selfplay
-from rl_pretrain.foresight import Foresight
 from rl_pretrain.networks.conv import ConvConfig, ConvNet
 from rl_pretrain.replay import Example
 from rl_pretrain.search import SearchConfig
@@ -35,54 +33,42 @@ def examples(chance: np.random.Generator, size: int) -> Example:
     )
 
 
-def by_numpy(said: Foresight, batch: Example, temperature: float) -> tuple[float, float]:
-    """Position by position, action by action, in double precision."""
-    errors, losses = [], []
-    for i in range(len(batch.legal)):
-        if batch.has_value[i]:
-            errors.append(np.mean((np.float64(said.ending[i]) - np.float64(batch.ending[i])) ** 2))
-        if batch.has_policy[i]:
-            legal = np.flatnonzero(batch.legal[i])
-            soft = np.float64(batch.policy[i])[legal] ** (1 / temperature)
-            logits = np.float64(said.soft_logits[i])[legal]
-            losses.append(-np.sum(soft / soft.sum() * (logits - np.log(np.exp(logits).sum()))))
-    return np.mean(errors), np.mean(losses)
-
-
-@pytest.mark.parametrize("temperature", [1.0, 4.0])
-def test_losses_are_means_over_what_is_known(temperature):
-    chance = np.random.default_rng(0)
-    batch = examples(chance, 40)
-    said = Foresight(jnp.float32(chance.uniform(-1, 1, (40, 5))), jnp.float32(chance.normal(size=(40, NUM_ACTIONS))))
+def predicting(ending):
+    """A network that says this, whatever it sees."""
 
     def apply(params, observation):
-        return jnp.zeros((len(observation), NUM_ACTIONS)), jnp.zeros(len(observation)), said
+        return jnp.zeros((len(observation), NUM_ACTIONS)), jnp.zeros(len(observation)), ending
 
-    found = learner.losses(apply, {}, batch, soft_temperature=temperature)
-    np.testing.assert_allclose(
-        [found["ending_loss"], found["soft_policy_loss"]], by_numpy(said, batch, temperature), rtol=1e-5
-    )
+    return apply
+
+
+def test_the_loss_is_the_mean_over_what_is_known():
+    """Against NumPy, position by position, in double precision."""
+    chance = np.random.default_rng(0)
+    batch, said = examples(chance, 40), np.float32(chance.uniform(-1, 1, (40, 5)))
+    known = np.flatnonzero(batch.has_value)
+    errors = [np.mean((np.float64(said[i]) - np.float64(batch.ending[i])) ** 2) for i in known]
+    found = learner.losses(predicting(jnp.asarray(said)), {}, batch)["ending_loss"]
+    np.testing.assert_allclose(found, np.mean(errors), rtol=1e-5)
 
 
 def test_what_a_network_does_not_say_and_what_games_do_not_tell_costs_nothing():
-    batch, ones = examples(np.random.default_rng(0), 4), jnp.ones(4)
-    assert learner.foresight_losses(Foresight(), batch, ones, ones, 4.0) == {}
-    said = Foresight(ending=jnp.zeros((4, 5)))
-    assert learner.foresight_losses(said, batch._replace(ending=None), ones, ones, 4.0) == {}
+    batch = examples(np.random.default_rng(0), 4)
+    assert "ending_loss" not in learner.losses(predicting(None), {}, batch)
+    assert "ending_loss" not in learner.losses(predicting(jnp.zeros((4, 5))), {}, batch._replace(ending=None))
 
 
-def test_the_heads_are_for_learning_only():
-    net = ConvNet(ConvConfig(**SMALL, predicts_ending=True, has_soft_policy=True), num_other_actions=1)
+def test_the_head_is_for_learning_only():
+    net = ConvNet(ConvConfig(**SMALL, predicts_ending=True), num_other_actions=1)
     plain = ConvNet(ConvConfig(**SMALL), num_other_actions=1)
     boards = jax.random.normal(jax.random.key(0), (3, 5, 5, 4))
     params = net.init(jax.random.key(1), boards)
     said = net.apply(params, boards, in_full=True)[2]
-    assert (said.ending.shape, said.soft_logits.shape) == ((3, 26), (3, 26))
-    assert np.all(np.abs(said.ending) <= 1)
+    assert said.shape == (3, 26) and np.all(np.abs(said) <= 1)
     for more, less in zip(net.apply(params, boards), plain.apply(params, boards), strict=True):
         np.testing.assert_array_equal(more, less)
-    assert plain.apply(params, boards, in_full=True)[2] == Foresight(None, None)
-    assert set(params["params"]) - {"ending", "soft_policy"} == set(plain.init(jax.random.key(1), boards)["params"])
+    assert plain.apply(params, boards, in_full=True)[2] is None
+    assert set(params["params"]) - {"ending"} == set(plain.init(jax.random.key(1), boards)["params"])
 
 
 def marks(state) -> jax.Array:
