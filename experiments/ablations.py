@@ -1,6 +1,6 @@
 """What each option of self-play is worth: players trained with it against players without, for as many FLOPs.
 
-    python experiments/ablations.py                                  # 6×6, three seeds
+    python experiments/ablations.py                                  # 6×6, five seeds: an hour on two cores
     python experiments/ablations.py --options brief growing --size=7 --komi=9
 
 For every seed `go_9x9.py` trains a player with none of the options and one with each. A run of a few iterations first
@@ -58,7 +58,7 @@ class Config:
     """The experiment lives in runs/ablations/<name>, its runs in runs/go_9x9/<name>-…; default: the preset's name."""
     resume: bool = False
     """Go on with the experiment of this name; begin it, if there is none."""
-    num_seeds: int = 3
+    num_seeds: int = 5
     """Players of each kind."""
     options: tuple[str, ...] = tuple(OPTIONS)
     """What is tried."""

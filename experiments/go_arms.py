@@ -67,7 +67,7 @@ class Config:
     depths: tuple[int, ...] = ()
     """Numbers of simulations to compare: the first seed of each arm plays with all of them. Default: they are not."""
     rivals: tuple[str, ...] = ("random", "gnugo:0")
-    """Who else plays in the tournament."""
+    """Who else plays in the tournament. Elo is relative to the last one, or to random play."""
     milestones: int = 2
     """Checkpoints of each rpt run that play, the last one among them: strength against compute."""
 
@@ -217,13 +217,13 @@ def let_play(config: Config, members: Sequence[Member]) -> list[Path]:
         if member.arm == "rpt":
             searching += [f"run:{member.run}@{step}" for step in earlier_milestones(config, member)]
     players = {
-        "search": [*searching, *config.rivals],
+        "search": [*searching, *(config.rivals or ("random",))],
         "policy": [*(f"policy:{member.run}" for member in members), "random"],
     }
     options = [f"--size={config.size}", f"--num-pairs={config.num_pairs}", f"--simulations={config.simulations}"]
-    options += ["--anchor=random", "--resume"]
     for kind, names in players.items():
-        run("tournament.py", *dict.fromkeys([*names, "random"]), *options, f"--name={config.name}-{kind}")
+        anchored = [f"--anchor={names[-1]}", f"--name={config.name}-{kind}", "--resume"]
+        run("tournament.py", *names, *options, *anchored)
     return [Path("runs/tournament") / f"{config.name}-{kind}" for kind in players]
 
 

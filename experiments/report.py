@@ -65,15 +65,15 @@ def main(config: Config) -> None:
     tournaments = [Path(path) for path in content["tournaments"]]
     depths = [Path(path) for path in content["depths"]]
     pairs = [pair for path in tournaments for pair in read_pairs(path / "pairs.jsonl")]
-    ratings = merge(read_json(path / "ratings.json")["players"] for path in tournaments)
-    players = [identify(name, members) for name in ratings]
+    rated = [read_json(path / "ratings.json") for path in tournaments]
+    players = [identify(name, members) for each in rated for name in each["players"]]
     out = config.out or config.experiment
     out.mkdir(parents=True, exist_ok=True)
 
     sections = [
         introduction(content["command"], settings, members),
         head_to_head(members, players, pairs, tournaments),
-        strength(ratings, players, tournaments, out),
+        strength(rated, tournaments, members, out),
         worth_of_search(depths, members),
         ledger(members),
         predicting(members),
@@ -146,23 +146,32 @@ def against(ends: dict[str, Player], pairs: Sequence[dict[str, Any]], arm: str, 
     return f"{interval_text(estimate)} of {2 * sum(numbers)} games"
 
 
-def strength(ratings: dict[str, Any], players: Sequence[Player], tournaments: Sequence[Path], out: Path) -> str:
+def strength(rated: Sequence[dict[str, Any]], tournaments: Sequence[Path], members: Sequence[Member], out: Path) -> str:
     """Elo, and Elo against compute."""
-    rows = []
-    for player in sorted(players, key=lambda player: -ratings[player.name]["elo"]):
-        rating = ratings[player.name]
-        arm = f"{player.member.arm}, seed {player.member.seed}" if player.member else player.name
-        how = ("search" if player.is_searching else "no search") if player.member else ""
-        interval = f"{rating['elo']:.0f} [{rating['low']:.0f}, {rating['high']:.0f}]"
-        rows.append([arm, str(player.iteration or ""), how, flops_text(player), interval, str(rating["games"])])
-    drawn = draw_strength(ratings, players, out / "strength.png")
+    with_search, without = rated
+    drawn = draw_strength(with_search, members, out / "strength.png")
     figure = "![Elo against compute](strength.png)\n\n" if drawn else ""
     return f"""## Strength
 
-{figure}{table(["player", "iteration", "", "FLOPs so far", "Elo", "games"], rows)}
+{figure}{rating_table("with search", with_search, members)}
 
-Bradley-Terry over all pairs, players with search and those without apart ({files(tournaments, "ratings.json")});
-random play = 0 in both."""
+{rating_table("without search", without, members)}
+
+Bradley-Terry over all pairs of a tournament ({files(tournaments, "ratings.json")})."""
+
+
+def rating_table(title: str, rated: dict[str, Any], members: Sequence[Member]) -> str:
+    """A tournament, the strongest first."""
+    rows = []
+    for name, rating in sorted(rated["players"].items(), key=lambda item: -item[1]["elo"]):
+        player = identify(name, members)
+        arm = f"{player.member.arm}, seed {player.member.seed}" if player.member else player.name
+        elo = f"{rating['elo']:.0f} [{rating['low']:.0f}, {rating['high']:.0f}]"
+        rows.append([arm, str(player.iteration or ""), flops_text(player), elo, str(rating["games"])])
+    anchor = rated["anchor"]
+    return table(
+        [f"player, {title}", "iteration", "FLOPs so far", f"Elo ({anchor['name']} = {anchor['elo']:g})", "games"], rows
+    )
 
 
 def worth_of_search(tournaments: Sequence[Path], members: Sequence[Member]) -> str:
@@ -342,16 +351,6 @@ def read_pairs(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def merge(tournaments: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Ratings by player. Who played in several tournaments has the rating of the last and the games of all."""
-    ratings: dict[str, Any] = {}
-    for players in tournaments:
-        for name, rating in players.items():
-            earlier = ratings.get(name, {"games": 0})
-            ratings[name] = rating | {"games": earlier["games"] + rating["games"]}
-    return ratings
-
-
 def identify(name: str, members: Sequence[Member]) -> Player:
     """Who a player of the tournament is."""
     found = re.fullmatch(r"(run|policy):(.+?)@(\d+)(?:#\d+)?", name)
@@ -377,12 +376,14 @@ def flops_text(player: Player) -> str:
     return f"{spent_at(player):.2e}" if player.member else ""
 
 
-def draw_strength(ratings: dict[str, Any], players: Sequence[Player], path: Path) -> bool:
-    """Elo of searching players over what they had cost; False without matplotlib."""
+def draw_strength(rated: dict[str, Any], members: Sequence[Member], path: Path) -> bool:
+    """Elo of players over what they had cost; False without matplotlib."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         return False
+    ratings = rated["players"]
+    players = [identify(name, members) for name in ratings]
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
     arms = list(dict.fromkeys(player.member.arm for player in players if player.member))
@@ -393,7 +394,7 @@ def draw_strength(ratings: dict[str, Any], players: Sequence[Player], path: Path
             axes.annotate(player.name, (1, rating["elo"]), xycoords=("axes fraction", "data"), ha="right", va="bottom",
                           fontsize="small", color="0.4")  # fmt: skip
     for number, arm in enumerate(arms):
-        own = [player for player in players if player.member and player.member.arm == arm and player.is_searching]
+        own = [player for player in players if player.member and player.member.arm == arm]
         for member in dict.fromkeys(player.member.run for player in own if player.member):
             line = sorted((p for p in own if p.member and p.member.run == member), key=lambda p: p.iteration)
             x, y = [spent_at(player) for player in line], [ratings[player.name] for player in line]
@@ -402,7 +403,7 @@ def draw_strength(ratings: dict[str, Any], players: Sequence[Player], path: Path
             axes.errorbar(x, [r["elo"] for r in y], errors, marker="os^Dv<>P"[number % 8], color=f"C{number}",
                           capsize=3, alpha=0.8, label=arm if is_first else None)  # fmt: skip
     axes.set_xlabel("FLOPs of training, pretraining included")
-    axes.set_ylabel("Elo")
+    axes.set_ylabel(f"Elo with search, {rated['anchor']['name']} = {rated['anchor']['elo']:g}")
     axes.legend(fontsize="small")
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=150)

@@ -146,10 +146,13 @@ def test_nobody_scores_against_itself():
     assert report.score_text([own, other], "as trained") == report.score_text([other], "as trained") != "–"
 
 
-def test_games_of_all_tournaments_count():
+def test_a_tournament_is_shown_from_the_strongest_down_with_its_anchor():
     report = scripts.load("report")
-    merged = report.merge([{"random": {"elo": 0.0, "games": 6}}, {"random": {"elo": 0.0, "games": 4}}])
-    assert merged == {"random": {"elo": 0.0, "games": 10}}
+    elos = {"random": -900.0, "gnugo:0": 0.0}
+    players = {name: {"elo": elo, "low": elo - 9, "high": elo + 9, "games": 4} for name, elo in elos.items()}
+    text = report.rating_table("with search", {"players": players, "anchor": {"name": "gnugo:0", "elo": 0.0}}, [])
+    head, _, first, second = text.splitlines()
+    assert "Elo (gnugo:0 = 0)" in head and "gnugo:0 " in first and second == "| random |  |  | -900 [-909, -891] | 4 |"
 
 
 def test_depths_are_told_apart_by_arm(tmp_path):
