@@ -386,7 +386,7 @@ def draw_strength(rated: dict[str, Any], members: Sequence[Member], path: Path) 
     players = [identify(name, members) for name in ratings]
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
-    arms = list(dict.fromkeys(player.member.arm for player in players if player.member))
+    arms = list(dict.fromkeys(member.arm for member in members))
     for player in players:
         rating = ratings[player.name]
         if player.member is None:
