@@ -55,10 +55,10 @@ def train(script: Path, place: Path, arguments: Sequence[str]) -> None:
 
 
 def line() -> str:
-    """The command line of this process."""
-    return shlex.join(["python", *sys.argv])
+    """The command line of this process's experiment, as one begins it."""
+    return shlex.join(["python", *(argument for argument in sys.argv if argument != "--resume")])
 
 
 def to_go_on() -> str:
     """The command line that goes on with this process's experiment."""
-    return shlex.join(["python", *(argument for argument in sys.argv if argument != "--resume"), "--resume"])
+    return f"{line()} --resume"
