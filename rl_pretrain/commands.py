@@ -26,8 +26,9 @@ def directory(place: Path, config: Any, may_differ: Collection[str] = (), parts:
     Raises RunError where the directory holds another experiment, or there are such paths of one.
     """
     settings = dataclasses.asdict(config)
-    resume = settings.pop("resume") and (place / run_directory.CONFIG).exists()
-    if parts and not resume and (found := sorted(Path().glob(parts))):
+    has_begun = (place / run_directory.CONFIG).exists()
+    resume = settings.pop("resume") and has_begun
+    if parts and not has_begun and (found := sorted(Path().glob(parts))):
         raise RunError(f"{found[0]} is of another experiment; remove it or choose another --name")
     versions = {"reward-pretraining": version("reward-pretraining")}
     with contextlib.closing(run_directory.claim(place, settings, versions, resume, may_differ)):

@@ -77,3 +77,5 @@ def test_parts_of_another_experiment_are_refused_at_the_beginning_only(script, t
         (tmp_path / "runs/y-1").mkdir()
     with commands.directory(place, again, parts="runs/y-*"):
         pass
+    with pytest.raises(RunError, match="exists; add --resume"), commands.directory(place, Config(), parts="runs/y-*"):
+        pass
