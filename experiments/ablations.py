@@ -1,6 +1,6 @@
 """What each option of self-play is worth: players trained with it against players without, for as many FLOPs.
 
-    python experiments/ablations.py                                  # 6×6, five seeds: an hour on two cores
+    python experiments/ablations.py                                  # 6×6, five seeds: an hour and a half on two cores
     python experiments/ablations.py --options brief growing --size=7 --komi=9
 
 For every seed `go_9x9.py` trains a player with none of the options and one with each. A run of a few iterations first
@@ -44,8 +44,8 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "reanalysis": ("--selfplay.reanalysed-steps=4",),  # of 16 new ones
     "smaller-board": (),  # first; --from says whose weights
 }
-NONE = ("--growth",)
-"""Turns off what the preset has on."""
+OFF = ("--growth",)
+"""Turns off what the preset has on, before an option turns on its own."""
 PROBE = 3
 """Iterations that tell what one costs, as many as `growing` has parts."""
 
@@ -170,7 +170,7 @@ def train(
     settings |= {"max-moves": 2 * size**2, "iterations": iterations, "eval-every": iterations, "final-matches": 1}
     settings |= {"from": source} if source else {}
     arguments = [f"--{name}={value}" for name, value in settings.items()]
-    commands.train(HERE / "go_9x9.py", run, [*arguments, *NONE, *OPTIONS.get(option, ()), "--resume"])
+    commands.train(HERE / "go_9x9.py", run, [*arguments, *OFF, *OPTIONS.get(option, ()), "--resume"])
     return run
 
 

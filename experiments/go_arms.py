@@ -23,7 +23,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rl_pretrain import checkpoint, command_line, commands, json_file
+from rl_pretrain import command_line, commands, json_file
 from rl_pretrain.run_directory import RunError
 from rl_pretrain.settings import SettingError, a_name, at_least
 
@@ -149,7 +149,7 @@ def make_games(config: Config) -> str:
 
 def train(config: Config, seed: int, paths: Sequence[str]) -> Iterator[Member]:
     """All arms of one seed."""
-    kept = between_milestones(config)
+    kept = earlier_milestones(config).step
     played = [f"--save-every={kept}", f"--keep-every={kept}", f"--eval-every={kept}"]
     shown = ["--games.paths", *paths]
     taught = ["--arm=spt", f"--iterations={config.imitations}", f"--imitate.reuse={config.epochs:g}"]
@@ -171,9 +171,10 @@ def train(config: Config, seed: int, paths: Sequence[str]) -> Iterator[Member]:
         yield go(config, f"spt-{control}" if control not in CONTROLS else control, seed, *taught, *extra, *shown)
 
 
-def between_milestones(config: Config) -> int:
-    """Iterations."""
-    return config.iterations // config.milestones
+def earlier_milestones(config: Config) -> range:
+    """Iterations of rpt whose checkpoints play beside the last one, as far apart as the first is from the beginning."""
+    apart = config.iterations // config.milestones
+    return range(apart, apart * config.milestones, apart)
 
 
 def affordable(config: Config, rpt: Member, spt: Member, is_held: bool) -> int:
@@ -215,7 +216,7 @@ def let_play(config: Config, members: Sequence[Member]) -> list[Path]:
     searching = [f"run:{member.run}" for member in members]
     for member in members:
         if member.arm == "rpt":
-            searching += [f"run:{member.run}@{step}" for step in earlier_milestones(config, member)]
+            searching += [f"run:{member.run}@{step}" for step in earlier_milestones(config)]
     players = {
         "search": [*searching, *(config.rivals or ("random",))],
         "policy": [*(f"policy:{member.run}" for member in members), "random"],
@@ -225,12 +226,6 @@ def let_play(config: Config, members: Sequence[Member]) -> list[Path]:
         anchored = [f"--anchor={names[-1]}", f"--name={config.name}-{kind}", "--resume"]
         run("tournament.py", *names, *options, *anchored)
     return [Path("runs/tournament") / f"{config.name}-{kind}" for kind in players]
-
-
-def earlier_milestones(config: Config, rpt: Member) -> list[int]:
-    """Iterations whose checkpoints play beside the last one; those that are there since it was stopped do not."""
-    *earlier, _ = checkpoint.steps(rpt.run)
-    return [step for step in earlier if step % between_milestones(config) == 0]
 
 
 def compare_depths(config: Config, members: Sequence[Member]) -> Path:

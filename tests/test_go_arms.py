@@ -98,12 +98,10 @@ def test_fine_tuning_is_left_what_pretraining_did_not_spend(tmp_path, monkeypatc
         go_arms.affordable(config, members[0], members[2], is_held=True)
 
 
-def test_only_milestones_play(tmp_path):
+@pytest.mark.parametrize(("num", "earlier"), [(1, []), (3, [10, 20]), (4, [7, 14, 21])])
+def test_as_many_milestones_play_as_are_asked_for(num, earlier):
     go_arms = scripts.load("go_arms")
-    for step in (10, 17, 20, 30):  # it was stopped at 17
-        (tmp_path / "checkpoints" / str(step)).mkdir(parents=True)
-    rpt = go_arms.Member("rpt", 0, str(tmp_path))
-    assert go_arms.earlier_milestones(go_arms.Config(name="x", iterations=30, milestones=3), rpt) == [10, 20]
+    assert list(go_arms.earlier_milestones(go_arms.Config(name="x", iterations=30, milestones=num))) == earlier
     with pytest.raises(go_arms.SettingError, match="at most the 30 iterations, got 31"):
         go_arms.Config(name="x", iterations=30, milestones=31)
 
